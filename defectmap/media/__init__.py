@@ -1,0 +1,1 @@
+"""The only place that opens, decodes and writes image files."""
