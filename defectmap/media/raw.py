@@ -1,0 +1,139 @@
+"""Raw files decoded to mosaics by LibRaw. The only importer of rawpy."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import numpy as np
+import rawpy
+from numpy.typing import NDArray
+
+from defectmap.errors import FailedPhotoError, SkippedPhotoError
+from defectmap.media import tiff
+from defectmap.model.frame import RawFrame
+from defectmap.model.sensor import MosaicGeometry
+
+#: Name and version of the decoder that margins, levels and colours come from.
+DECODER = f"rawpy {version('rawpy')}, LibRaw {'.'.join(map(str, rawpy.libraw_version))}"
+
+# The longest colour filter array period that LibRaw knows (Leaf Catchlight); 8 and 6 (X-Trans) also occur.
+_LONGEST_PERIOD = 16
+_NO_FILTER = 6  # LibRaw's colour index of a sensor without colour filters
+
+
+def decode_raw(data: bytes) -> RawFrame:
+    """Decode a raw file to its mosaic, untouched by any correction of LibRaw's.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+
+    Returns
+    -------
+    RawFrame
+        A copy of the visible area in DN, and the geometry of the full stored frame. The border outside the
+        visible area is left out because LibRaw does not always initialise it (Nikon).
+
+    Raises
+    ------
+    SkippedPhotoError
+        The file holds demosaiced colour, or a sensor whose photosites do not lie in rows and columns.
+    FailedPhotoError
+        The file is truncated, damaged, or of a format that LibRaw does not know.
+    """
+    _refuse_truncated(data)
+    with _opened(data) as raw:
+        if raw.raw_type != rawpy.RawType.Flat:
+            raise SkippedPhotoError("holds demosaiced colour, not a mosaic")
+        geometry = _geometry(raw)
+        rows = slice(geometry.top, geometry.top + geometry.visible_height)
+        cols = slice(geometry.left, geometry.left + geometry.visible_width)
+        return RawFrame(raw.raw_image[rows, cols].copy(), geometry)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[rawpy.RawPy]:
+    """Open and unpack a raw file; LibRaw's troubles come out as :class:`FailedPhotoError`."""
+    try:
+        with rawpy.imread(io.BytesIO(data)) as raw:
+            raw.unpack()
+            yield raw
+    except rawpy.LibRawFileUnsupportedError:
+        raise FailedPhotoError(f"is damaged, or of a camera that {DECODER} does not know") from None
+    except rawpy.LibRawIOError:
+        raise FailedPhotoError("ends too early: the raw data are truncated") from None
+    except (rawpy.LibRawError, rawpy.NotSupportedError, OSError, MemoryError) as error:
+        raise FailedPhotoError(f"cannot be decoded: {_text(error)}") from error
+
+
+def _text(error: Exception) -> str:
+    """Return LibRaw's message, which rawpy passes on as bytes."""
+    message = error.args[0] if error.args else ""
+    return message.decode("ascii", "replace") if isinstance(message, bytes) else str(error) or "out of memory"
+
+
+def _refuse_truncated(data: bytes) -> None:
+    """Refuse a file whose mosaic is announced to end behind the end of the file.
+
+    LibRaw fills the missing part of some formats (Sony ARW) with garbage and does not complain.
+    """
+    for directory in tiff.directories(data):
+        missing = directory.data_end - len(data)
+        if missing > 0 and directory.first(tiff.PHOTOMETRIC) == tiff.CFA:
+            raise FailedPhotoError(f"ends too early: the last {missing} bytes of the raw data are missing")
+
+
+def _geometry(raw: rawpy.RawPy) -> MosaicGeometry:
+    """Read the frame's layout, colours and levels."""
+    sizes = raw.sizes
+    top, left, height, width = sizes.top_margin, sizes.left_margin, sizes.height, sizes.width
+    fits = top + height <= sizes.raw_height and left + width <= sizes.raw_width and height > 0 and width > 0
+    # LibRaw turns Fuji's diagonal sensors by 45 degrees into a frame that is one column wider than high.
+    if not fits or height == width - 1:
+        raise SkippedPhotoError("comes from a sensor with diagonal rows, which is not supported")
+
+    indices = _pattern(raw, top, left)
+    black = [int(level) for level in raw.black_level_per_channel]
+    white = int(raw.white_level)
+    cfa: tuple[str, ...]
+    if raw.num_colors == 1:
+        cfa, levels = ("W",), black[:1]
+    elif _NO_FILTER in indices:
+        raise SkippedPhotoError("holds colour without a colour filter array, not a mosaic")
+    else:
+        letters = raw.color_desc.decode("ascii", "replace")
+        cfa = tuple("".join(letters[index] for index in row) for row in indices)
+        levels = [black[index] for index in indices.ravel()]
+    if white <= max(levels):
+        raise FailedPhotoError(f"states a white level ({white}) that is not above its black level")
+    return MosaicGeometry(
+        height=sizes.raw_height,
+        width=sizes.raw_width,
+        top=top,
+        left=left,
+        visible_height=height,
+        visible_width=width,
+        cfa=cfa,
+        black=tuple(levels),
+        white=white,
+        decoder=DECODER,
+    )
+
+
+def _pattern(raw: rawpy.RawPy, top: int, left: int) -> NDArray[np.uint8]:
+    """Read one period of colour indices, counted from the origin of the visible area.
+
+    Asked photosite by photosite: rawpy's own `raw_pattern` is counted from the stored frame's origin and
+    knows periods of 2, 4, 6 and 16 only, while some old sensors repeat after 8 rows.
+    """
+    span = 2 * _LONGEST_PERIOD
+    indices = np.array(
+        [[raw.raw_color(top + row, left + col) for col in range(span)] for row in range(span)], dtype=np.uint8
+    )
+    rows = next(n for n in range(1, span + 1) if np.array_equal(indices[n:], indices[:-n]))
+    cols = next(n for n in range(1, span + 1) if np.array_equal(indices[:, n:], indices[:, :-n]))
+    return indices[:rows, :cols]
