@@ -1,1 +1,16 @@
 """A seeded camera whose defects are known: the ground truth of the demo and of the tests."""
+
+from defectmap.simulation.camera import Habits, Shot, SimulatedCamera
+from defectmap.simulation.sensor import Electronics, PlantedDefect, Planting
+from defectmap.simulation.truth import Exposure, GroundTruth
+
+__all__ = [
+    "Electronics",
+    "Exposure",
+    "GroundTruth",
+    "Habits",
+    "PlantedDefect",
+    "Planting",
+    "Shot",
+    "SimulatedCamera",
+]
