@@ -55,3 +55,7 @@ class SkippedPhotoError(PhotoError):
 
 class FailedPhotoError(PhotoError):
     """The file should have been readable and is not: truncated, corrupt, no permission, gone."""
+
+
+class UnsupportedRawError(SkippedPhotoError):
+    """A sound raw that cannot be changed in place, coded in a way this program does not write."""

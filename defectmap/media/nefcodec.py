@@ -1,0 +1,346 @@
+"""The code stream of Nikon's compressed raws: photosites to bits and back.
+
+Per photosite the stream holds one Huffman symbol, the number of bits of a difference, then those bits. The
+difference is to the photosite two columns to the left; in the first two columns, to the one two rows above.
+What is coded are indices into a curve: the identity for lossless files, a table of a few hundred steps
+for lossy ones. The format is not published by its maker; the facts are those that dcraw 9.28
+(``nikon_load_raw``) and LibRaw made known.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.errors import FailedPhotoError, UnsupportedRawError
+
+# Codes per code length (1, 2, ...), then the symbols in the order of their codes; keys are (bits, lossless).
+_TABLES: dict[tuple[int, bool], tuple[tuple[int, ...], tuple[int, ...]]] = {
+    (12, False): ((0, 1, 5, 1, 1, 1, 1, 1, 1, 2), (5, 4, 3, 6, 2, 7, 1, 0, 8, 9, 11, 10, 12)),
+    (12, True): ((0, 1, 4, 2, 3, 1, 2), (5, 4, 6, 3, 7, 2, 8, 1, 9, 0, 10, 11, 12)),
+    (14, False): ((0, 1, 4, 3, 1, 1, 1, 1, 1, 2), (5, 6, 4, 7, 8, 3, 9, 2, 1, 0, 10, 11, 12, 13, 14)),
+    (14, True): ((0, 1, 4, 2, 2, 3, 1, 2), (7, 6, 8, 5, 9, 4, 10, 3, 11, 12, 2, 0, 1, 13, 14)),
+}
+_WINDOW = 10  # length of the longest code, so one look at so many bits tells symbol and length
+_LOSSLESS = (0x46, 0x30)
+_LOSSY = (0x44, 0x10)
+
+_OK, _TRUNCATED, _CORRUPT = 0, 1, 2
+
+
+@dataclass(frozen=True, slots=True)
+class NefCoding:
+    """How a stream is coded: the linearisation table of the MakerNote (tag 0x0096).
+
+    Attributes
+    ----------
+    bits : {12, 14}
+        BitsPerSample of the raw image.
+    predictors : tuple of 4 int
+        Start values of the first two columns: even row (col 0, col 1), odd row (col 0, col 1).
+    curve : tuple of int
+        DN of each index, not decreasing; empty for lossless files, where index and DN are the same.
+    """
+
+    bits: Literal[12, 14]
+    predictors: tuple[int, int, int, int]
+    curve: tuple[int, ...] = ()
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every DN has an index of its own."""
+        return not self.curve
+
+    @property
+    def size(self) -> int:
+        """Number of valid indices."""
+        return len(self.curve) or 1 << self.bits
+
+    @property
+    def values_dn(self) -> NDArray[np.uint16]:
+        """DN of every index, shape (size,), uint16."""
+        return np.array(self.curve or range(self.size), dtype=np.uint16)
+
+    @classmethod
+    def parse(cls, table: bytes, bits: int, order: Literal["<", ">"] = ">") -> NefCoding:
+        """Read the linearisation table.
+
+        Parameters
+        ----------
+        table : bytes
+            Value of MakerNote tag 0x0096.
+        bits : int
+            BitsPerSample of the raw image.
+        order : {"<", ">"}
+            Byte order of the MakerNote.
+
+        Raises
+        ------
+        UnsupportedRawError
+            For a variant whose tables change at a row of the picture, or another unknown one.
+        FailedPhotoError
+            If the table is cut short or its curve falls.
+        """
+        if bits not in (12, 14):
+            raise UnsupportedRawError(f"Nikon compression with {bits} bits per photosite is not known")
+        if len(table) < 12:
+            raise FailedPhotoError("the Nikon linearisation table is cut short")
+        version = (table[0], table[1])
+        if version[0] == _LOSSY[0] and version[1] in (0x20, 0x40):
+            raise UnsupportedRawError("its Nikon compression has a split curve")
+        if version not in (_LOSSLESS, _LOSSY):
+            raise UnsupportedRawError(
+                f"Nikon compression variant {version[0]:02x} {version[1]:02x} is not known"
+            )
+        first, second, third, fourth, length = struct.unpack_from(f"{order}5H", table, 2)
+        curve: tuple[int, ...] = ()
+        if version == _LOSSY:
+            if not 2 <= length <= 1 << bits or len(table) < 12 + 2 * length:
+                raise FailedPhotoError("the curve of the Nikon linearisation table is cut short")
+            curve = struct.unpack_from(f"{order}{length}H", table, 12)
+            if any(after < before for before, after in pairwise(curve)):
+                raise FailedPhotoError("the curve of the Nikon linearisation table is not rising")
+        return cls(12 if bits == 12 else 14, (first, second, third, fourth), curve)
+
+    def to_bytes(self, order: Literal["<", ">"] = ">") -> bytes:
+        """Return the value of MakerNote tag 0x0096."""
+        version = bytes(_LOSSLESS if self.lossless else _LOSSY)
+        return version + struct.pack(
+            f"{order}{5 + len(self.curve)}H", *self.predictors, len(self.curve), *self.curve
+        )
+
+    def indices(self, mosaic: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Return the index of the nearest curve entry for every DN; same shape, uint16."""
+        if self.lossless:
+            return mosaic
+        values = self.values_dn.astype(np.int64)
+        every = np.arange(1 << 16).clip(values[0], values[-1])
+        above = np.searchsorted(values, every).clip(1)
+        nearest: NDArray[np.uint16] = np.where(
+            every - values[above - 1] <= values[above] - every, above - 1, above
+        ).astype(np.uint16)
+        return nearest[mosaic]
+
+
+def lossless_coding(bits: Literal[12, 14]) -> NefCoding:
+    """Return the coding under which every DN is kept."""
+    middle = 1 << bits - 1
+    return NefCoding(bits, (middle, middle, middle, middle))
+
+
+def lossy_coding(bits: Literal[12, 14]) -> NefCoding:
+    """Return a lossy coding of the usual kind: single steps in the shadows, then wider ones.
+
+    Steps grow linearly with the index, so a step stays about proportional to the shot noise. A 12-bit curve
+    has 683 entries from 0 to 4095 with single steps up to 215, as early Nikon bodies have it; the 14-bit
+    one is four times as long.
+    """
+    scale = 1 << bits - 12
+    size, knee, white = 683 * scale, 215 * scale, (1 << bits) - 1
+    index = np.arange(size, dtype=np.int64)
+    beyond = np.maximum(index - knee, 0)
+    rest = size - 1 - knee
+    curve = index + beyond * beyond * (white - (size - 1)) // (rest * rest)
+    middle = size // 2
+    return NefCoding(bits, (middle, middle, middle, middle), tuple(curve.tolist()))
+
+
+def encode(indices: NDArray[np.uint16], coding: NefCoding) -> bytes:
+    """Write a stream.
+
+    Parameters
+    ----------
+    indices : ndarray of shape (height, width), uint16
+        Curve indices, all below ``coding.size``.
+    coding : NefCoding
+
+    Returns
+    -------
+    bytes
+        The stream, padded with zero bits to a whole byte.
+
+    Raises
+    ------
+    ValueError
+        If an index or a difference has no code.
+    """
+    lengths, codes = _code_book(coding.bits, coding.lossless)
+    if indices.ndim != 2 or (indices.size and int(indices.max()) >= coding.size):
+        raise ValueError(f"indices must be a plane of values below {coding.size}")
+    buffer = np.zeros(4 + indices.size * 4, dtype=np.uint8)  # a code and its bits: 24 at most
+    used = _encode(
+        np.ascontiguousarray(indices, dtype=np.uint16), _predictors(coding), codes, lengths, buffer
+    )
+    if used < 0:
+        raise ValueError("a difference between photosites is too large for this coding's table")
+    return buffer[:used].tobytes()
+
+
+def decode(stream: bytes, height: int, width: int, coding: NefCoding) -> NDArray[np.uint16]:
+    """Read a stream.
+
+    Parameters
+    ----------
+    stream : bytes
+        May be longer than needed.
+    height, width : int
+        Stored size.
+    coding : NefCoding
+
+    Returns
+    -------
+    ndarray of shape (height, width), uint16
+        Curve indices; ``coding.values_dn[indices]`` is the mosaic.
+
+    Raises
+    ------
+    FailedPhotoError
+        If the stream ends too early or an index leaves the curve.
+    """
+    # Every symbol takes 2 bits or more: a damaged header must not make us allocate for a missing stream.
+    if height < 1 or width < 1 or height * width > 4 * len(stream):
+        raise FailedPhotoError("its compressed raw data is cut short")
+    indices = np.empty((height, width), dtype=np.uint16)
+    state, row = _decode(
+        np.frombuffer(stream, dtype=np.uint8),
+        _predictors(coding),
+        _lookup(coding.bits, coding.lossless),
+        coding.size,
+        indices,
+    )
+    if state == _TRUNCATED:
+        raise FailedPhotoError(f"its compressed raw data is cut short in row {row}")
+    if state == _CORRUPT:
+        raise FailedPhotoError(f"its compressed raw data is corrupt in row {row}")
+    return indices
+
+
+def _predictors(coding: NefCoding) -> NDArray[np.int64]:
+    return np.array(coding.predictors, dtype=np.int64).reshape(2, 2)
+
+
+@lru_cache
+def _code_book(bits: int, lossless: bool) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return code lengths and codes by symbol; length 0 for a symbol that the table lacks."""
+    counts, symbols = _TABLES[bits, lossless]
+    lengths = np.zeros(16, dtype=np.int64)
+    codes = np.zeros(16, dtype=np.int64)
+    code_lengths = [length for length, count in enumerate(counts, start=1) for _ in range(count)]
+    code, last = 0, code_lengths[0]
+    # One of the tables has a code more than symbols; it is never written.
+    for symbol, length in zip(symbols, code_lengths, strict=False):
+        code <<= length - last
+        lengths[symbol], codes[symbol] = length, code
+        code, last = code + 1, length
+    return lengths, codes
+
+
+@lru_cache
+def _lookup(bits: int, lossless: bool) -> NDArray[np.int64]:
+    """Return length << 4 | symbol for every start of `_WINDOW` bits."""
+    lengths, codes = _code_book(bits, lossless)
+    table = np.zeros(1 << _WINDOW, dtype=np.int64)
+    for symbol in np.flatnonzero(lengths):
+        free = _WINDOW - int(lengths[symbol])
+        first = int(codes[symbol]) << free
+        table[first : first + (1 << free)] = lengths[symbol] << 4 | symbol
+    return table
+
+
+@nb.njit(cache=True, nogil=True)
+def _encode(
+    indices: NDArray[np.uint16],
+    predictors: NDArray[np.int64],
+    codes: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    buffer: NDArray[np.uint8],
+) -> int:
+    """Fill `buffer` (4 bytes per photosite suffice) and return how many bytes are used; -1 without a code."""
+    height, width = indices.shape
+    position = np.int64(0)
+    pending = np.int64(0)
+    held = np.int64(0)
+    for row in range(height):
+        for col in range(width):
+            value = np.int64(indices[row, col])
+            if col >= 2:
+                difference = value - np.int64(indices[row, col - 2])
+            elif row >= 2:
+                difference = value - np.int64(indices[row - 2, col])
+            else:
+                difference = value - predictors[row, col]
+            size = np.int64(0)
+            rest = abs(difference)
+            while rest > 0:
+                size += 1
+                rest >>= 1
+            if size > 15 or lengths[size] == 0:
+                return -1
+            if difference < 0:
+                difference += (np.int64(1) << size) - 1
+            pending = ((pending << lengths[size] | codes[size]) << size) | difference
+            held += lengths[size] + size
+            while held >= 8:
+                held -= 8
+                buffer[position] = np.uint8(pending >> held & 0xFF)
+                position += 1
+            pending &= (np.int64(1) << held) - 1
+    if held:
+        buffer[position] = np.uint8(pending << (8 - held) & 0xFF)
+        position += 1
+    return int(position)
+
+
+@nb.njit(cache=True, nogil=True)
+def _decode(
+    stream: NDArray[np.uint8],
+    predictors: NDArray[np.int64],
+    lookup: NDArray[np.int64],
+    limit: int,
+    indices: NDArray[np.uint16],
+) -> tuple[int, int]:
+    """Fill `indices` and return a state and the row it was reached in. Beyond the stream zeros are read."""
+    height, width = indices.shape
+    position = np.int64(0)
+    pending = np.int64(0)
+    held = np.int64(0)
+    left = np.int64(stream.size) * 8
+    for row in range(height):
+        for col in range(width):
+            while held < 25:  # 10 bits of a code and 14 of a difference at most
+                byte = np.int64(stream[position]) if position < stream.size else np.int64(0)
+                pending = pending << 8 | byte
+                position += 1
+                held += 8
+            entry = lookup[pending >> (held - 10) & 1023]
+            size = entry & 15
+            held -= entry >> 4
+            difference = np.int64(0)
+            if size:
+                held -= size
+                difference = pending >> held & ((np.int64(1) << size) - 1)
+                if difference >> (size - 1) == 0:
+                    difference -= (np.int64(1) << size) - 1
+            pending &= (np.int64(1) << held) - 1
+            left -= (entry >> 4) + size
+            if left < 0:
+                return _TRUNCATED, row
+            if entry == 0:
+                return _CORRUPT, row
+            if col >= 2:
+                value = np.int64(indices[row, col - 2]) + difference
+            elif row >= 2:
+                value = np.int64(indices[row - 2, col]) + difference
+            else:
+                value = predictors[row, col] + difference
+            if value < 0 or value >= limit:
+                return _CORRUPT, row
+            indices[row, col] = np.uint16(value)
+    return _OK, height

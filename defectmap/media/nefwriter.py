@@ -1,0 +1,285 @@
+"""Write a Nikon raw file (NEF) from a mosaic: what the simulated camera takes its photos with.
+
+The file is as small as one can be that LibRaw, dcraw, exiv2 and exiftool take for a Nikon's: a big-endian
+TIFF 6.0 with a thumbnail in its first directory, the raw image in a sub-directory, and an Exif directory with
+a MakerNote of the kind "Nikon 3". The raw data come last.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fractions import Fraction
+from typing import Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+NefCompression = Literal["lossless", "lossy", "packed", "uncompressed"]
+
+NEF_MODEL: Final = "NIKON D80"
+NEF_BLACK: Final = 0
+"""Black level in DN that LibRaw and dcraw take for this model, whatever the compression."""
+NEF_WHITE: Final[dict[int, int]] = {12: 4095, 14: 16383}
+"""White level in DN by bits per photosite that LibRaw and dcraw take, whatever the compression."""
+NEF_MARGINS: Final = (3, 4)
+"""Stored rows at the bottom and columns at the right that LibRaw and dcraw do not show for a NIKON D80."""
+
+_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 2, 3, 4, 5, 7, 1
+_SIZES = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1}
+_NIKON_COMPRESSED = 34713
+_CFA = 32803
+_BITS = {"packed": 12, "uncompressed": 14}  # the only depth of these two
+_QUALITY = {"lossy": 1, "uncompressed": 2, "packed": 2, "lossless": 3}  # MakerNote tag 0x0093
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One entry of a TIFF directory, its value already in big-endian bytes."""
+
+    tag: int
+    kind: int
+    value: bytes
+
+
+def nef_bytes(
+    mosaic: NDArray[np.uint16],
+    *,
+    compression: NefCompression = "lossless",
+    bits: Literal[12, 14] = 12,
+    model: str = NEF_MODEL,
+    serial: str | None = None,
+    exposure_s: float = 1 / 60,
+    iso: int = 100,
+    captured: datetime,
+    shutter_count: int = 1,
+    white_balance: tuple[float, float, float] = (2.0, 1.0, 1.5),
+    software: str = "Ver.1.01 ",
+    orientation: int = 1,
+    noise_reduction: str = "OFF ",
+    thumbnail: NDArray[np.uint8] | None = None,
+) -> bytes:
+    """Return a NEF file with this mosaic, RGGB from its first photosite.
+
+    Parameters
+    ----------
+    mosaic : ndarray of shape (height, width), uint16
+        Stored frame in DN, 0 to ``NEF_WHITE[bits]``; for a NIKON D80 readers hide the last `NEF_MARGINS`.
+    compression : {"lossless", "lossy", "packed", "uncompressed"}
+        Nikon's Huffman stream with the identity or a curve (values become the nearest of
+        ``lossy_coding(bits).values_dn``), 12-bit samples in 3-byte pairs, or 14-bit samples in two bytes.
+    bits : {12, 14}
+        Bits per photosite; "packed" has 12 only (and an even width), "uncompressed" 14 only.
+    model : str
+        As Nikon bodies write it.
+    serial : str or None
+        Serial number of the body; None leaves it out.
+    exposure_s : float
+        Exposure time in seconds.
+    iso : int
+        Sensitivity, 1 to 65535.
+    captured : datetime
+        The camera's clock; microseconds become the sub-second tag, in hundredths as the camera has them.
+    shutter_count : int
+        Releases so far.
+    white_balance : tuple of 3 float
+        Multipliers of red, green and blue.
+    software : str
+        Firmware.
+    orientation : int
+        EXIF orientation, 1 to 8.
+    noise_reduction : str
+        The MakerNote's noise-reduction text.
+    thumbnail : ndarray of shape (rows, columns, 3), uint8, or None
+        RGB picture for the first directory, smaller than the mosaic; None draws one from the mosaic.
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    ValueError
+        If the mosaic does not fit the bits, or the bits the compression.
+    """
+    if mosaic.ndim != 2 or mosaic.dtype != np.uint16:
+        raise ValueError("a mosaic must be a plane of uint16")
+    if int(mosaic.max(initial=0)) > NEF_WHITE[bits]:
+        raise ValueError(f"the mosaic has values over {NEF_WHITE[bits]}, the most that {bits} bits hold")
+    if _BITS.get(compression, bits) != bits:
+        raise ValueError(f"{compression} raw files have {_BITS[compression]} bits per photosite")
+    data, table = _raw_data(mosaic, compression, bits)
+    picture = _drawn_thumbnail(mosaic, NEF_WHITE[bits]) if thumbnail is None else thumbnail
+    if picture.shape[2:] != (3,) or picture.dtype != np.uint8 or picture.size >= 3 * mosaic.size:
+        raise ValueError("a thumbnail must be an RGB picture of uint8, smaller than the mosaic")
+
+    date = captured.strftime("%Y:%m:%d %H:%M:%S")
+    maker_note = _maker_note(
+        iso, serial, shutter_count, white_balance, noise_reduction, _QUALITY[compression], table
+    )
+    exif = [
+        _rationals(0x829A, exposure_s),  # ExposureTime
+        _shorts(0x8827, iso),  # ISOSpeedRatings
+        _Field(0x9000, _UNDEFINED, b"0221"),  # ExifVersion
+        _text(0x9003, date),  # DateTimeOriginal
+        _text(0x9004, date),  # DateTimeDigitized
+        _Field(0x927C, _UNDEFINED, maker_note),
+        _text(0x9290, f"{captured.microsecond // 10_000:02d}"),  # SubSecTime
+        _text(0x9291, f"{captured.microsecond // 10_000:02d}"),  # SubSecTimeOriginal
+    ]
+    height, width = mosaic.shape
+    raw = [
+        _longs(0x00FE, 0),  # NewSubfileType: the full picture
+        _longs(0x0100, width),
+        _longs(0x0101, height),
+        _shorts(0x0102, bits),
+        _shorts(0x0103, 1 if table is None else _NIKON_COMPRESSED),
+        _shorts(0x0106, _CFA),
+        _longs(0x0111, 0),  # StripOffsets
+        _shorts(0x0115, 1),
+        _longs(0x0116, height),
+        _longs(0x0117, len(data)),
+        _shorts(0x828D, 2, 2),  # CFARepeatPatternDim
+        _Field(0x828E, _BYTE, bytes((0, 1, 1, 2))),  # CFAPattern
+    ]
+    first = [
+        _longs(0x00FE, 1),  # NewSubfileType: a reduced picture
+        _longs(0x0100, picture.shape[1]),
+        _longs(0x0101, picture.shape[0]),
+        _shorts(0x0102, 8, 8, 8),
+        _shorts(0x0103, 1),
+        _shorts(0x0106, 2),
+        _text(0x010F, "NIKON CORPORATION"),
+        _text(0x0110, model),
+        _longs(0x0111, 0),  # StripOffsets
+        _shorts(0x0112, orientation),
+        _shorts(0x0115, 3),
+        _longs(0x0116, picture.shape[0]),
+        _longs(0x0117, picture.size),
+        _text(0x0131, software),
+        _text(0x0132, date),
+        _longs(0x014A, 0),  # SubIFDs
+        _longs(0x8769, 0),  # ExifIFD
+    ]
+    first_at = 8
+    raw_at = first_at + len(_directory(first, 0))
+    exif_at = raw_at + len(_directory(raw, 0))
+    picture_at = exif_at + len(_directory(exif, 0))
+    data_at = picture_at + picture.size + picture.size % 2
+    pointers = {0x0111: picture_at, 0x014A: raw_at, 0x8769: exif_at}
+    first = [_longs(f.tag, pointers[f.tag]) if f.tag in pointers else f for f in first]
+    raw = [_longs(f.tag, data_at) if f.tag == 0x0111 else f for f in raw]
+    return b"".join(
+        (
+            struct.pack(">2sHI", b"MM", 42, first_at),
+            _directory(first, first_at),
+            _directory(raw, raw_at),
+            _directory(exif, exif_at),
+            picture.tobytes() + bytes(picture.size % 2),
+            data,
+        )
+    )
+
+
+def _raw_data(
+    mosaic: NDArray[np.uint16], compression: NefCompression, bits: Literal[12, 14]
+) -> tuple[bytes, bytes | None]:
+    """Return the strip and, for a compressed one, its linearisation table."""
+    if compression == "uncompressed":
+        return mosaic.astype(">u2").tobytes(), None
+    height, width = mosaic.shape
+    if compression == "packed":
+        if width % 2:  # LibRaw and dcraw let such rows overlap
+            raise ValueError("packed raw files have an even number of columns")
+        wide = mosaic.astype(np.uint32)
+        pairs = (wide[:, 0::2] << 12 | wide[:, 1::2]).astype(">u4")
+        return pairs.view(np.uint8).reshape(height, -1, 4)[:, :, 1:].tobytes(), None
+    from defectmap.media.nefcodec import encode, lossless_coding, lossy_coding  # noqa: PLC0415 - loads numba
+
+    coding = lossless_coding(bits) if compression == "lossless" else lossy_coding(bits)
+    data = encode(coding.indices(mosaic), coding)
+    # Readers tell the uncompressed variants of this compression by their exact length alone.
+    taken = {(width + 9) // 10 * 16 * height, width * height * 3 // 2, width * height * 3, width * height * 2}
+    while len(data) in taken:
+        data += b"\0"
+    return data, coding.to_bytes()
+
+
+def _maker_note(
+    iso: int,
+    serial: str | None,
+    shutter_count: int,
+    white_balance: tuple[float, float, float],
+    noise_reduction: str,
+    quality: int,
+    table: bytes | None,
+) -> bytes:
+    red, green, blue = white_balance
+    fields = [
+        _Field(0x0001, _UNDEFINED, b"0210"),
+        _shorts(0x0002, 0, iso),
+        _text(0x0004, "RAW"),
+        _rationals(0x000C, red / green, blue / green, 1.0, 1.0),
+        _shorts(0x0093, quality),
+        _text(0x0095, noise_reduction),
+        _longs(0x00A7, shutter_count),
+    ]
+    if serial is not None:
+        fields.append(_text(0x001D, serial))
+    if table is not None:
+        fields.append(_Field(0x0096, _UNDEFINED, table))
+    # Its offsets count from a TIFF header of its own.
+    return b"Nikon\0\x02\x10\0\0" + struct.pack(">2sHI", b"MM", 42, 8) + _directory(fields, 8)
+
+
+def _drawn_thumbnail(mosaic: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
+    """Return a small grey picture of the mosaic with a display's gamma."""
+    height, width = mosaic.shape
+    # At most 160x120, as Nikon has it, but readers take the largest picture of the file for the raw one.
+    tall, wide = max(1, min(120, height // 2)), max(1, min(160, width // 2))
+    rows = np.arange(tall) * height // tall
+    cols = np.arange(wide) * width // wide
+    level = mosaic[rows[:, None], cols[None, :]] / white
+    grey = np.rint(255.0 * level ** (1 / 2.2)).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def _text(tag: int, text: str) -> _Field:
+    return _Field(tag, _ASCII, text.encode("ascii") + b"\0")
+
+
+def _shorts(tag: int, *numbers: int) -> _Field:
+    return _Field(tag, _SHORT, _packed("H", numbers))
+
+
+def _longs(tag: int, *numbers: int) -> _Field:
+    return _Field(tag, _LONG, _packed("I", numbers))
+
+
+def _rationals(tag: int, *numbers: float) -> _Field:
+    parts = [Fraction(number).limit_denominator(1_000_000) for number in numbers]
+    return _Field(tag, _RATIONAL, _packed("I", [n for p in parts for n in (p.numerator, p.denominator)]))
+
+
+def _packed(kind: str, numbers: Sequence[int]) -> bytes:
+    try:
+        return struct.pack(f">{len(numbers)}{kind}", *numbers)
+    except struct.error as error:
+        raise ValueError(f"a metadata value does not fit its field: {list(numbers)}") from error
+
+
+def _directory(fields: Sequence[_Field], start: int) -> bytes:
+    """Return a TIFF directory that begins at offset `start`, followed by its longer values (TIFF 6.0)."""
+    entries = b""
+    values = b""
+    values_at = start + 2 + 12 * len(fields) + 4
+    for field in sorted(fields, key=lambda f: f.tag):
+        entries += struct.pack(">HHI", field.tag, field.kind, len(field.value) // _SIZES[field.kind])
+        if len(field.value) <= 4:
+            entries += field.value.ljust(4, b"\0")
+        else:
+            entries += struct.pack(">I", values_at + len(values))
+            values += field.value + bytes(len(field.value) % 2)
+    return struct.pack(">H", len(fields)) + entries + bytes(4) + values
