@@ -21,7 +21,7 @@ NefCompression = Literal["lossless", "lossy", "packed", "uncompressed"]
 
 NEF_MODEL: Final = "NIKON D80"
 NEF_BLACK: Final = 0
-"""Black level in DN that LibRaw and dcraw take for this model, whatever the compression."""
+"""Black level in DN that LibRaw and dcraw take for this model when the file names none."""
 NEF_WHITE: Final[dict[int, int]] = {12: 4095, 14: 16383}
 """White level in DN by bits per photosite that LibRaw and dcraw take, whatever the compression."""
 NEF_MARGINS: Final = (3, 4)
@@ -59,6 +59,7 @@ def nef_bytes(
     software: str = "Ver.1.01 ",
     orientation: int = 1,
     noise_reduction: str = "OFF ",
+    black: int = NEF_BLACK,
     thumbnail: NDArray[np.uint8] | None = None,
 ) -> bytes:
     """Return a NEF file with this mosaic, RGGB from its first photosite.
@@ -92,6 +93,8 @@ def nef_bytes(
         EXIF orientation, 1 to 8.
     noise_reduction : str
         The MakerNote's noise-reduction text.
+    black : int
+        Black level in DN, the same for every colour.
     thumbnail : ndarray of shape (rows, columns, 3), uint8, or None
         RGB picture for the first directory, smaller than the mosaic; None draws one from the mosaic.
 
@@ -117,7 +120,14 @@ def nef_bytes(
 
     date = captured.strftime("%Y:%m:%d %H:%M:%S")
     maker_note = _maker_note(
-        iso, serial, shutter_count, white_balance, noise_reduction, _QUALITY[compression], table
+        iso,
+        serial,
+        shutter_count,
+        white_balance,
+        noise_reduction,
+        black << 14 - bits,
+        _QUALITY[compression],
+        table,
     )
     exif = [
         _rationals(0x829A, exposure_s),  # ExposureTime
@@ -213,6 +223,7 @@ def _maker_note(
     shutter_count: int,
     white_balance: tuple[float, float, float],
     noise_reduction: str,
+    black: int,
     quality: int,
     table: bytes | None,
 ) -> bytes:
@@ -226,6 +237,8 @@ def _maker_note(
         _text(0x0095, noise_reduction),
         _longs(0x00A7, shutter_count),
     ]
+    if black:
+        fields.append(_shorts(0x003D, black, black, black, black))  # in DN of 14 bits
     if serial is not None:
         fields.append(_text(0x001D, serial))
     if table is not None:
