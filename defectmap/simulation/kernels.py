@@ -37,6 +37,8 @@ def paint(canvas: Float32, shapes: Float32, texture: Float32) -> None:
         cosine, sine = math.cos(shape[ANGLE]), math.sin(shape[ANGLE])
         half_u, half_v = shape[HALF_U], shape[HALF_V]
         edge = max(shape[SOFTNESS], np.float32(1.0))
+        slim = min(half_u, half_v)
+        outermost = (1.0 + 0.5 * edge / slim) ** 2
         reach_u, reach_v = half_u + edge, half_v + edge
         reach_row = abs(sine) * reach_u + abs(cosine) * reach_v
         reach_col = abs(cosine) * reach_u + abs(sine) * reach_v
@@ -51,7 +53,10 @@ def paint(canvas: Float32, shapes: Float32, texture: Float32) -> None:
                 if shape[RECTANGLE] > 0:
                     inside = min(half_u - abs(u), half_v - abs(v))
                 else:
-                    inside = (1.0 - math.hypot(u / half_u, v / half_v)) * min(half_u, half_v)
+                    squared = (u / half_u) ** 2 + (v / half_v) ** 2
+                    if squared >= outermost:
+                        continue
+                    inside = (1.0 - math.sqrt(squared)) * slim
                 cover = inside / edge + 0.5
                 if cover <= 0.0:
                     continue

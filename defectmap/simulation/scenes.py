@@ -59,9 +59,13 @@ def draw_scene(rng: Generator, height: int, width: int) -> Scene:
     style = str(rng.choice(list(_STYLES), p=[weight for weight, _ in _STYLES.values()]))
     texture = _texture(rng)
     canvas = _backdrop(rng, height, width, style)
-    kernels.drape(canvas, texture, rng.uniform(0.05, 0.25), rng.uniform(0.05, 0.3))
-    kernels.drape(canvas, np.ascontiguousarray(texture.T), rng.uniform(0.5, 1.0), rng.uniform(0.02, 0.12))
-    shapes = np.concatenate([*_STYLES[style][1](rng, height, width), *_shade_and_glare(rng, height, width)])
+    kernels.drape(canvas, texture, rng.uniform(0.05, 0.25), rng.uniform(0.05, 0.25))
+    # Skies and stars' backgrounds are smooth, walls and soils are not.
+    finest = 0.04 if style in _OUTDOORS else 0.25
+    kernels.drape(canvas, np.ascontiguousarray(texture.T), rng.uniform(0.7, 1.0), rng.uniform(0.01, finest))
+    shapes = np.concatenate(
+        [*_STYLES[style][1](rng, height, width), *_shade_and_glare(rng, height, width, style)]
+    )
     kernels.paint(canvas, shapes, texture)
     kernels.sparkle(canvas, _points(rng, height, width, style))
     level = 0.18 * 2.0 ** rng.normal(0.0, 0.8)
@@ -84,7 +88,7 @@ def point_spread(blur_px: float) -> Float32:
 
 def _texture(rng: Generator) -> Float32:
     """Return a periodic tile of zero mean and unit variance whose amplitude falls as frequency^-slope."""
-    slope = rng.uniform(0.9, 1.4)
+    slope = rng.uniform(0.7, 1.2)
     frequency = np.hypot(np.fft.fftfreq(_TILE)[:, None], np.fft.rfftfreq(_TILE)[None, :])
     frequency[0, 0] = 1.0
     spectrum = np.fft.rfft2(rng.standard_normal((_TILE, _TILE), dtype=np.float32)) * frequency**-slope
@@ -162,13 +166,13 @@ def _objects(
         _colours(rng, count, 0.03, 0.8, 0.3),
         rectangle=rng.random(count) < 0.35,
         softness=np.where(rng.random(count) < 0.2, sizes * 0.3, 1.0),
-        grain=rng.exponential(0.08, count),
+        grain=rng.exponential(0.25, count),
     )
 
 
 def _leaves(rng: Generator, height: int, width: int, count: int, top: float) -> Float32:
     """Return foliage: clumps of small leaves, the ones behind darker."""
-    clumps = max(3, count // 400)
+    clumps = max(3, count // 700)
     middle_row = rng.uniform(top * height, height, clumps)
     middle_col = rng.uniform(0, width, clumps)
     reach = rng.uniform(0.04, 0.15, clumps) * height
@@ -184,7 +188,7 @@ def _leaves(rng: Generator, height: int, width: int, count: int, top: float) -> 
         length * rng.uniform(0.25, 0.6, count),
         rng.uniform(0, np.pi, count),
         tint[of] * depth * np.exp(0.3 * rng.standard_normal((count, 1))),
-        grain=0.05,
+        grain=0.15,
         shading=0.4,
     )
 
@@ -202,7 +206,7 @@ def _ground(rng: Generator, height: int, width: int, horizon: float) -> Float32:
         np.full(count, 0.45 * height),
         rng.normal(0.0, 0.05, count),
         grey * np.array([1.0, 0.9, 0.6]) * np.exp(0.15 * rng.standard_normal((count, 3))),
-        grain=rng.uniform(0.15, 0.35, count),
+        grain=rng.uniform(0.25, 0.6, count),
     )
 
 
@@ -222,7 +226,7 @@ def _buildings(rng: Generator, height: int, width: int) -> list[Float32]:
             tilt,
             _colours(rng, 1, 0.08, 0.6, 0.15),
             rectangle=True,
-            grain=0.08,
+            grain=float(rng.uniform(0.1, 0.3)),
         )
         across, up = int(rng.integers(4, 10)), int(rng.integers(5, 14))
         u = np.tile(np.linspace(-0.85, 0.85, across) * half_u, up)
@@ -236,6 +240,7 @@ def _buildings(rng: Generator, height: int, width: int) -> list[Float32]:
             tilt,
             _colours(rng, u.size, 0.02, 0.5, 0.2),
             rectangle=True,
+            grain=0.15,
         )
         tables += [front, windows]
     return tables
@@ -255,7 +260,7 @@ def _lines(rng: Generator, height: int, width: int, count: int) -> Float32:
     )
 
 
-def _shade_and_glare(rng: Generator, height: int, width: int) -> list[Float32]:
+def _shade_and_glare(rng: Generator, height: int, width: int, style: str) -> list[Float32]:
     """Return soft deep shade and, in half of the scenes, a glare that clips."""
     strengths = [
         float(np.exp(rng.uniform(np.log(0.04), np.log(0.4)))) for _ in range(int(rng.integers(1, 4)))
@@ -265,10 +270,12 @@ def _shade_and_glare(rng: Generator, height: int, width: int) -> list[Float32]:
     tables = []
     for strength in strengths:
         size = rng.uniform(0.06, 0.25) * width
+        # Out of doors shade lies on the ground and glare comes from the sky.
+        low, high = (0.0, 1.0) if style not in _OUTDOORS else (0.7, 1.0) if strength < 1 else (0.0, 0.4)
         tables.append(
             _table(
                 rng,
-                rng.uniform(0, height, 1),
+                rng.uniform(low * height, high * height, 1),
                 rng.uniform(0, width, 1),
                 np.array([size]),
                 np.array([size * rng.uniform(0.4, 1.0)]),
@@ -301,17 +308,18 @@ def _landscape(rng: Generator, height: int, width: int) -> list[Float32]:
     horizon = rng.uniform(0.25, 0.6)
     return [
         _ground(rng, height, width, horizon),
-        _objects(rng, height, width, _count(height, width, 500), 0.1 * height, horizon + 0.05),
-        _leaves(rng, height, width, _count(height, width, 8000), horizon),
-        _lines(rng, height, width, 6),
+        _objects(rng, height, width, _count(height, width, 300), 0.06 * height, horizon + 0.1),
+        _leaves(rng, height, width, _count(height, width, 25000), horizon),
+        _lines(rng, height, width, 3),
     ]
 
 
 def _foliage(rng: Generator, height: int, width: int) -> list[Float32]:
     return [
-        _objects(rng, height, width, _count(height, width, 300), 0.3 * height),
-        _leaves(rng, height, width, _count(height, width, 22000), 0.0),
-        _lines(rng, height, width, 12),
+        _objects(rng, height, width, _count(height, width, 200), 0.3 * height),
+        _leaves(rng, height, width, _count(height, width, 70000), -0.1),
+        _lines(rng, height, width, 6),
+        _leaves(rng, height, width, _count(height, width, 20000), 0.2),
     ]
 
 
@@ -320,14 +328,15 @@ def _city(rng: Generator, height: int, width: int) -> list[Float32]:
         _ground(rng, height, width, 0.6),
         *_buildings(rng, height, width),
         _objects(rng, height, width, _count(height, width, 250), 0.06 * height, 0.75),
-        _lines(rng, height, width, 15),
+        _leaves(rng, height, width, _count(height, width, 12000), 0.85),
+        _lines(rng, height, width, 7),
     ]
 
 
 def _still_life(rng: Generator, height: int, width: int) -> list[Float32]:
     return [
-        _objects(rng, height, width, _count(height, width, rng.uniform(150, 1200)), 0.45 * height),
-        _lines(rng, height, width, 5),
+        _objects(rng, height, width, _count(height, width, rng.uniform(400, 6000)), 0.45 * height),
+        _lines(rng, height, width, 4),
     ]
 
 
@@ -339,6 +348,8 @@ def _night(rng: Generator, height: int, width: int) -> list[Float32]:
 
 # Shape-table columns of lines at night: everything as by day, colours a hundredth.
 _NIGHT_LINES = np.array([1.0] * 8 + [0.01] * 3 + [1.0] * 3, np.float32)
+
+_OUTDOORS = ("landscape", "city", "night")
 
 _STYLES: dict[str, tuple[float, Callable[[Generator, int, int], list[Float32]]]] = {
     "landscape": (0.3, _landscape),
