@@ -1,0 +1,358 @@
+"""Change a few blocks of a JPEG and nothing else.
+
+Only the minimum coded units (MCUs) that hold changed blocks, and the one behind each, whose DC differences
+change with them, are coded anew, with the file's own tables; all other bits are copied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
+from defectmap.media.jpegcodec.markers import Component, Header, end_of_picture, parse_header
+
+Blocks = NDArray[np.int32]
+Floats = NDArray[np.float64]
+
+_FIT_TRIES: Final = 48
+_FIT_TRIES_WHEN_FREE: Final = 4
+
+
+def _zigzag() -> NDArray[np.intp]:
+    """Row-major index of each coefficient in zigzag order (T.81 figure A.6)."""
+    cells = [(r, c) for r in range(8) for c in range(8)]
+    cells.sort(key=lambda rc: (rc[0] + rc[1], rc[1] if (rc[0] + rc[1]) % 2 == 0 else rc[0]))
+    return np.array([8 * r + c for r, c in cells], np.intp)
+
+
+_ZIGZAG: Final = _zigzag()
+_FREQUENCY: Final = np.arange(8)[:, None]
+_DCT: Final[Floats] = np.cos((2 * np.arange(8) + 1) * _FREQUENCY * np.pi / 16) / np.where(_FREQUENCY, 2, 8**0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """What to add to the samples of one component.
+
+    Attributes
+    ----------
+    component : int
+        0 for Y, 1 for Cb, 2 for Cr.
+    top, left : int
+        Place of the first value on the component's own grid.
+    values : ndarray of shape (rows, columns), float64
+    """
+
+    component: int
+    top: int
+    left: int
+    values: Floats
+
+
+def _kernels() -> ModuleType:
+    """Compiled loops, loaded when first needed: numba takes half a second to import."""
+    from defectmap.media.jpegcodec import kernels  # noqa: PLC0415
+
+    return kernels
+
+
+class JpegPatch:
+    """A JPEG whose samples can be read and changed in a few places.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file: Huffman-coded, sequential, 8 bits, one scan, grey or YCbCr (ITU-T T.81).
+
+    Attributes
+    ----------
+    header : Header
+
+    Raises
+    ------
+    UnsupportedJpegError
+        If the file is coded in another way.
+    CorruptJpegError
+        If it is truncated or garbled anywhere up to its end-of-image marker.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.header: Header = parse_header(data)
+        self._data = data
+        self._kernels = _kernels()
+        header = self.header
+        self._plan = np.array(
+            [(c, header.components[c].dc_table, header.components[c].ac_table) for c in header.block_components],
+            np.int64,
+        )
+        self._lookups = np.stack([t.lookup for t in header.tables])
+        self._codes = np.stack([t.code for t in header.tables])
+        self._lengths = np.stack([t.length for t in header.tables])
+        self._count = header.mcu_rows * header.mcu_cols
+        self._interval = header.restart_interval or self._count
+        self._changed: dict[int, Blocks] = {}
+        self._unstuff()
+        self._walk()
+
+    def _unstuff(self) -> None:
+        kernels, header, data = self._kernels, self.header, self._data
+        available = len(data) - header.scan_start
+        # Two bits, one for DC and one for the end of the block, are the least a block can take.
+        if self._count * len(self._plan) > 4 * available:
+            raise CorruptJpegError("it holds less picture data than its size needs, so it is truncated")
+        self._clean = np.zeros(available + kernels.GUARD, np.uint8)
+        self._spans = np.zeros((-(-self._count // self._interval), 4), np.int64)
+        code, segments, self._scan_end = kernels.unstuff(
+            np.frombuffer(data, np.uint8), header.scan_start, header.restart_interval > 0, self._clean, self._spans
+        )
+        if code == kernels.RAN_OUT:
+            raise CorruptJpegError("its picture data has no end, so it is truncated")
+        if code == kernels.BAD_RESTART or segments != len(self._spans):
+            raise CorruptJpegError("its restart markers are missing or out of order")
+        used = self._spans[-1, 1]
+        self._clean[used:] = 0
+        self._clean = self._clean[: used + kernels.GUARD]
+        self._trailing = end_of_picture(data, self._scan_end)
+
+    def _walk(self) -> None:
+        kernels, count = self._kernels, self._count
+        self._first, self._behind = np.zeros(count, np.int64), np.zeros(count, np.int64)
+        self._predictors = np.zeros((count, len(self.header.components)), np.int32)
+        code, mcu = kernels.walk(
+            self._clean, self._spans, self._interval, self._plan, self._lookups,
+            self._first, self._behind, self._predictors,
+        )  # fmt: skip
+        where = f"in unit {mcu} of {count}"
+        if code == kernels.BAD_CODE:
+            raise CorruptJpegError(f"its picture data is garbled {where}")
+        if code == kernels.RAN_OUT:
+            raise CorruptJpegError(f"its picture data ends {where}, so it is truncated")
+        last = np.minimum(np.arange(1, len(self._spans) + 1) * self._interval, count) - 1
+        for begin, (_, end, _, _) in zip(-(-self._behind[last] // 8), self._spans, strict=True):
+            # Some writers align the end of a scan; anything else there is picture data without a place.
+            rest = self._clean[begin:end]
+            if len(rest) and (rest != rest[0]).any():
+                raise CorruptJpegError("it holds more picture data than its size allows")
+
+    def _mcu(self, mcu: int) -> Blocks:
+        """Blocks of an MCU as they now are; not to be written to."""
+        if (known := self._changed.get(mcu)) is not None:
+            return known
+        return self._original(mcu)
+
+    def _original(self, mcu: int) -> Blocks:
+        blocks = np.zeros((len(self._plan), 64), np.int32)
+        self._kernels.read_mcu(
+            self._clean, self._first[mcu], self._plan, self._lookups, self._predictors[mcu], blocks
+        )
+        return blocks
+
+    def _address(self, component: int, row: int, col: int) -> tuple[int, int]:
+        """MCU and place in it of the block at (row, col) of a component's grid of blocks."""
+        if len(self.header.components) == 1:
+            return row * self.header.mcu_cols + col, 0
+        chosen = self.header.components[component]
+        before = sum(c.across * c.down for c in self.header.components[:component])
+        mcu = row // chosen.down * self.header.mcu_cols + col // chosen.across
+        return mcu, before + row % chosen.down * chosen.across + col % chosen.across
+
+    def window(self, component: int, top: int, left: int, height: int, width: int) -> Floats:
+        """Samples of a component, neither rounded nor clipped.
+
+        Parameters
+        ----------
+        component : int
+            0 for Y, 1 for Cb, 2 for Cr.
+        top, left, height, width : int
+            Rectangle on the component's own grid.
+
+        Returns
+        -------
+        ndarray of shape (height, width), float64
+            Values around 128 for mid grey or no colour.
+
+        Raises
+        ------
+        IndexError
+            If the rectangle is empty or reaches out of the component.
+        """
+        chosen = self._checked(component, top, left, height, width)
+        rows = range(top // 8, (top + height - 1) // 8 + 1)
+        cols = range(left // 8, (left + width - 1) // 8 + 1)
+        coefficients = np.zeros((len(rows), len(cols), 64))
+        for i, row in enumerate(rows):
+            for j, col in enumerate(cols):
+                mcu, place = self._address(component, row, col)
+                coefficients[i, j, _ZIGZAG] = self._mcu(mcu)[place] * chosen.quantisation
+        squares = _DCT.T @ coefficients.reshape(len(rows), len(cols), 8, 8) @ _DCT + 128.0
+        whole = squares.swapaxes(1, 2).reshape(8 * len(rows), 8 * len(cols))
+        up, across = top - 8 * rows[0], left - 8 * cols[0]
+        return whole[up : up + height, across : across + width]
+
+    def _checked(self, component: int, top: int, left: int, height: int, width: int) -> Component:
+        chosen = self.header.components[component]
+        if min(top, left) < 0 or min(height, width) < 1:
+            raise IndexError("the window is empty or begins outside of the picture")
+        if top + height > chosen.height or left + width > chosen.width:
+            raise IndexError("the window reaches out of the picture")
+        return chosen
+
+    def add(self, deltas: Sequence[Delta]) -> None:
+        """Add to samples: ``q += round(DCT(delta) / step)`` in the blocks concerned, all or nothing.
+
+        A coefficient that the file's tables cannot code becomes the nearest one that they can.
+
+        Parameters
+        ----------
+        deltas : sequence of Delta
+
+        Raises
+        ------
+        MissingSymbolError
+            If the tables have no code for what the repair needs; nothing is changed then.
+        IndexError
+            If a delta reaches out of its component.
+        """
+        wanted: dict[int, Blocks] = {}
+        touched: set[tuple[int, int]] = set()
+        for delta in deltas:
+            for mcu, place, change in self._changes(delta):
+                blocks = wanted.setdefault(mcu, self._mcu(mcu).copy())
+                blocks[place] = np.clip(blocks[place] + change, -1023, 1023)
+                touched.add((mcu, place))
+        self._settle(wanted, touched)
+        self._changed.update(wanted)
+
+    def _changes(self, delta: Delta) -> Iterator[tuple[int, int, Blocks]]:
+        """MCU, place and change of each block that a delta changes."""
+        height, width = delta.values.shape
+        chosen = self._checked(delta.component, delta.top, delta.left, height, width)
+        row, col = delta.top // 8, delta.left // 8
+        rows, cols = (delta.top + height + 7) // 8 - row, (delta.left + width + 7) // 8 - col
+        canvas = np.zeros((8 * rows, 8 * cols))
+        up, across = delta.top - 8 * row, delta.left - 8 * col
+        canvas[up : up + height, across : across + width] = delta.values
+        squares = canvas.reshape(rows, 8, cols, 8).swapaxes(1, 2)
+        spectra = (_DCT @ squares @ _DCT.T).reshape(rows, cols, 64)[..., _ZIGZAG]
+        changes = np.rint(spectra / chosen.quantisation).astype(np.int32)
+        for i, j in np.argwhere(changes.any(axis=2)).tolist():
+            yield *self._address(delta.component, row + i, col + j), changes[i, j]
+
+    def _settle(self, wanted: dict[int, Blocks], touched: set[tuple[int, int]]) -> None:
+        """Make the touched blocks codable and check every block whose coding depends on them."""
+        order = sorted({m for mcu in wanted for m in (mcu, mcu + 1) if m in wanted or self._follows(m)})
+        for mcu in order:
+            # A follower is only looked at, and what it holds is not recorded as a change.
+            blocks = wanted[mcu] if mcu in wanted else self._mcu(mcu)
+            dc = self._predictors_of(mcu, wanted)
+            for place, (component, dc_table, ac_table) in enumerate(self._plan):
+                if not self._kernels.settle_block(
+                    blocks[place], (mcu, place) in touched, dc[component],
+                    self._lengths[dc_table], self._lengths[ac_table],
+                ):  # fmt: skip
+                    raise MissingSymbolError("the Huffman tables of the photo have no code for the repaired values")
+                dc[component] = blocks[place, 0]
+
+    def _follows(self, mcu: int) -> bool:
+        """Whether the DC of an MCU is coded as a difference from the one before."""
+        return mcu < self._count and mcu % self._interval != 0
+
+    def _predictors_of(self, mcu: int, wanted: dict[int, Blocks]) -> NDArray[np.int64]:
+        before = wanted.get(mcu - 1, self._changed.get(mcu - 1))
+        dc: NDArray[np.int64] = self._predictors[mcu].astype(np.int64)
+        if before is not None and self._follows(mcu):
+            dc[self._plan[:, 0]] = before[:, 0]  # the last block of a component wins
+        return dc
+
+    def to_bytes(self, *, grow: bool = True) -> bytes:
+        """Return the file with the changes.
+
+        It keeps its length where it can: a shorter scan is followed by fill bytes, from a longer one a few
+        of the finest +-1 coefficients of changed blocks are dropped.
+
+        Parameters
+        ----------
+        grow : bool
+            Whether the file may become longer. Even then it does so only when nothing lies behind the
+            picture that offsets in the file might point to.
+
+        Returns
+        -------
+        bytes
+
+        Raises
+        ------
+        JpegLengthError
+            If the length cannot be kept and the file must not grow.
+        """
+        changed = {
+            mcu: blocks for mcu, blocks in self._changed.items() if (blocks != self._original(mcu)).any()
+        }
+        if not changed:
+            return self._data
+        free = grow and not self.header.indexed and not self._data[self._trailing :].strip(b"\x00\xff")
+        natural = scan = self._write_scan(changed)
+        allowed = self._scan_end - self.header.scan_start
+        drops = self._drops(changed)
+        for _ in range(_FIT_TRIES_WHEN_FREE if free else _FIT_TRIES):
+            if len(scan) <= allowed or (smaller := next(drops, None)) is None:
+                break
+            scan = self._write_scan(smaller)
+        if len(scan) > allowed:
+            if not free:
+                raise JpegLengthError(
+                    "the repaired picture needs more bytes, and data behind it would no longer be found"
+                )
+            scan = natural
+        fill = b"\xff" * (allowed - len(scan))
+        return self._data[: self.header.scan_start] + scan + fill + self._data[self._scan_end :]
+
+    def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:
+        """Versions of the changed MCUs with ever more of their finest +-1 coefficients dropped."""
+        fewer = {mcu: blocks.copy() for mcu, blocks in changed.items()}
+        finest = []
+        for mcu, blocks in changed.items():
+            different = (blocks != self._original(mcu)).any(axis=1)
+            for place, k in np.argwhere((np.abs(blocks) == 1) & different[:, None]).tolist():
+                if k > 0:
+                    finest.append((-k, mcu, place))
+        for k, mcu, place in sorted(finest):
+            block = fewer[mcu][place]
+            value, block[-k] = block[-k], 0
+            table = self._plan[place, 2]
+            # The DC difference is as it was, so only the AC part is in question.
+            dc_known = np.ones(256, np.uint8)
+            if self._kernels.settle_block(block, False, np.int64(block[0]), dc_known, self._lengths[table]):
+                yield fewer
+            else:
+                block[-k] = value
+
+    def _write_scan(self, changed: dict[int, Blocks]) -> bytes:
+        """Entropy-coded bytes of the whole scan, restart markers included."""
+        dirty = sorted({m for mcu in changed for m in (mcu, mcu + 1) if m in changed or self._follows(m)})
+        by_segment: dict[int, list[int]] = {}
+        for mcu in dirty:
+            by_segment.setdefault(mcu // self._interval, []).append(mcu)
+        pieces = []
+        copied = self.header.scan_start
+        for segment, mcus in by_segment.items():
+            clean_start, clean_end, raw_start, raw_end = self._spans[segment].tolist()
+            blocks = np.stack([changed[m] if m in changed else self._original(m) for m in mcus])
+            out = np.zeros(2 * (clean_end - clean_start + self._kernels.GUARD * blocks.shape[0] * 10), np.uint8)
+            last = min((segment + 1) * self._interval, self._count) - 1
+            code, size = self._kernels.write_segment(
+                self._clean, clean_start * 8, self._behind[last], np.array(mcus, np.int64), blocks,
+                self._first, self._behind, self._predictors, self._plan, self._codes, self._lengths, out,
+            )  # fmt: skip
+            if code != self._kernels.OK:
+                raise MissingSymbolError("the Huffman tables of the photo have no code for the repaired values")
+            pieces += [self._data[copied:raw_start], out[:size].tobytes()]
+            copied = raw_end
+        pieces.append(self._data[copied : self._scan_end])
+        return b"".join(pieces)
