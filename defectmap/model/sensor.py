@@ -103,3 +103,24 @@ class MosaicGeometry:
         """Colour letter of a full-frame site."""
         rows, cols = self.period
         return self.cfa[(row - self.top) % rows][(col - self.left) % cols]
+
+
+@dataclass(frozen=True, slots=True)
+class RawColour:
+    """What a raw converter needs, besides the mosaic, to render it as the camera's own file.
+
+    Attributes
+    ----------
+    matrix : tuple of 3 tuples of 3 float
+        From CIE XYZ (D65) to the camera's red, green and blue, one row per colour; all zero if unknown.
+    neutral : tuple of 3 float
+        Camera values of white under the light of the photo, the largest usually 1: the inverse of the
+        white-balance multipliers.
+    make, model : str
+        Camera as the file names it.
+    """
+
+    matrix: tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+    neutral: tuple[float, float, float]
+    make: str
+    model: str
