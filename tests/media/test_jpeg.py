@@ -154,7 +154,7 @@ def test_no_cut_file_passes_for_whole(
 
 
 def test_damaged_exif_does_not_matter_to_the_planes() -> None:
-    """Descriptive segments, damaged ones too, have no influence on the decoded planes and raise no warning."""
+    """Descriptive segments, damaged ones too, have no influence on the planes and raise no warning."""
     plain = jpeg(picture(40, 30))
     segment = b"Exif\0\0MM\0*\0\0\0\x08\xff\xff" + b"\x01\x1a" * 9
     damaged = plain[:2] + b"\xff\xe1" + (len(segment) + 2).to_bytes(2) + segment + plain[2:]
