@@ -1,0 +1,179 @@
+"""Frames, the sightings in them, and their conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import Row, insert, null, select, update
+
+from defectmap.catalog.database import Database
+from defectmap.catalog.planes import Blob, DamagedBlobError, pack_records, unpack_records
+from defectmap.catalog.records import FrameRecord, StoredFrame
+from defectmap.catalog.schema import FrameRow, SightingsRow
+from defectmap.errors import CatalogError
+from defectmap.model.frame import Conditions
+
+_CONDITIONS = tuple(field.name for field in fields(Conditions))
+_PAGE = 256
+
+
+class Frames:
+    """The frames of a catalog: the ledger of what its evidence holds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, stream_id: int, frame: FrameRecord, sightings: NDArray[np.void]) -> int:
+        """Add a frame with its sightings and return its id.
+
+        Parameters
+        ----------
+        stream_id : int
+        frame : FrameRecord
+        sightings : ndarray of shape (n,), structured dtype
+            May be empty.
+
+        Raises
+        ------
+        CatalogError
+            If a frame of the same content is here already.
+        """
+        with self._database.transaction():
+            if self.by_digest(frame.digest) is not None:
+                raise CatalogError(
+                    f"{frame.name} is in {self._database.path} already, under the same content"
+                )
+            frame_id = self._database.connection.execute(
+                insert(FrameRow)
+                .values(
+                    stream_id=stream_id,
+                    digest=frame.digest,
+                    name=frame.name,
+                    signature=frame.signature,
+                    counted=frame.counted,
+                    epoch=frame.epoch,
+                    **{name: getattr(frame.conditions, name) for name in _CONDITIONS},
+                )
+                .returning(FrameRow.id)
+            ).scalar_one()
+            blob = pack_records(sightings)
+            self._database.connection.execute(
+                insert(SightingsRow).values(
+                    frame_id=frame_id,
+                    count=len(sightings),
+                    dtype=blob.dtype,
+                    checksum=blob.checksum,
+                    payload=blob.payload,
+                )
+            )
+        return frame_id
+
+    def set_counted(self, frame_id: int, counted: bool) -> None:
+        """Note whether the evidence of a frame is in the planes."""
+        with self._database.transaction():
+            self._database.connection.execute(
+                update(FrameRow).where(FrameRow.id == frame_id).values(counted=counted)
+            )
+
+    def of_stream(self, stream_id: int, *, signatures: bool = True) -> list[StoredFrame]:
+        """Return the frames of a stream in the order they were taken.
+
+        Parameters
+        ----------
+        stream_id : int
+        signatures : bool
+            Whether to read the signatures too.
+
+        Returns
+        -------
+        list of StoredFrame
+            By capture time, shutter count and name; frames without a time come last.
+        """
+        query = (
+            select(*_columns(signatures))
+            .where(FrameRow.stream_id == stream_id)
+            .order_by(
+                FrameRow.captured.is_(None),
+                FrameRow.captured,
+                FrameRow.shutter_count,
+                FrameRow.name,
+                FrameRow.id,
+            )
+        )
+        return [_stored(row) for row in self._database.connection.execute(query)]
+
+    def by_digest(self, digest: bytes) -> StoredFrame | None:
+        """Return the frame of a file's content, without its signature; None if there is none."""
+        row = self._database.connection.execute(
+            select(*_columns(signatures=False)).where(FrameRow.digest == digest)
+        ).one_or_none()
+        return None if row is None else _stored(row)
+
+    def sightings(self, stream_id: int) -> Iterator[tuple[int, NDArray[np.void]]]:
+        """Yield (frame id, sightings) of every frame of a stream, in the order they were added.
+
+        Read page by page: memory stays bounded. Hold a snapshot where another program may write meanwhile.
+
+        Raises
+        ------
+        CatalogError
+            If a record is damaged.
+        """
+        last = 0
+        while page := self._sightings_page(stream_id, last):
+            for row in page:
+                blob = Blob((row.records,), row.dtype, row.checksum, row.payload)
+                try:
+                    yield row.frame_id, unpack_records(blob)
+                except DamagedBlobError as error:
+                    raise CatalogError(
+                        f"{self._database.path} is damaged: the sightings of {row.name}: {error}; "
+                        "restore it from a copy, or ingest into a new catalog"
+                    ) from error
+            last = page[-1].frame_id
+
+    def _sightings_page(self, stream_id: int, after: int) -> Sequence[Any]:
+        return self._database.connection.execute(
+            select(
+                SightingsRow.frame_id,
+                FrameRow.name,
+                SightingsRow.count.label("records"),
+                SightingsRow.dtype,
+                SightingsRow.checksum,
+                SightingsRow.payload,
+            )
+            .join(FrameRow, FrameRow.id == SightingsRow.frame_id)
+            .where(FrameRow.stream_id == stream_id, SightingsRow.frame_id > after)
+            .order_by(SightingsRow.frame_id)
+            .limit(_PAGE)
+        ).all()
+
+
+def _columns(signatures: bool) -> list[Any]:
+    return [
+        FrameRow.id,
+        FrameRow.stream_id,
+        FrameRow.digest,
+        FrameRow.name,
+        FrameRow.counted,
+        FrameRow.epoch,
+        *(getattr(FrameRow, name) for name in _CONDITIONS),
+        FrameRow.signature if signatures else null().label("signature"),
+    ]
+
+
+def _stored(row: Row[Any]) -> StoredFrame:
+    return StoredFrame(
+        row.id,
+        row.stream_id,
+        row.digest,
+        row.name,
+        Conditions(**{name: getattr(row, name) for name in _CONDITIONS}),
+        row.signature,
+        row.counted,
+        row.epoch,
+    )

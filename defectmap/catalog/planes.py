@@ -1,0 +1,185 @@
+"""Arrays to blobs and back, and exact addition of integer arrays; pure functions, no SQL.
+
+A plane is cut into bands of whole rows of about a megabyte, so that evidence of any size is read, added to
+and written in bounded memory. A band is compressed by Blosc (bit shuffle, then zstd) and carries a BLAKE2b
+checksum of its payload, shape and type. Bytes are little-endian whatever the machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numcodecs.blosc import Blosc
+from numpy.typing import NDArray
+
+BAND_BYTES: Final = 1 << 20
+"""Size of a band before compression."""
+
+_CODEC: Final = Blosc(cname="zstd", clevel=3, shuffle=Blosc.BITSHUFFLE)
+
+
+class DamagedBlobError(ValueError):
+    """A blob is not what was once written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """A compressed array with what is needed to check and read it.
+
+    Attributes
+    ----------
+    shape : tuple of int
+    dtype : str
+        numpy's description of the type, byte order included; for a structured type a JSON list of its fields.
+    checksum : bytes
+        8 bytes.
+    payload : bytes
+    """
+
+    shape: tuple[int, ...]
+    dtype: str
+    checksum: bytes
+    payload: bytes
+
+    def verify(self) -> None:
+        """Compare the payload with its checksum.
+
+        Raises
+        ------
+        DamagedBlobError
+        """
+        if _checksum(self.shape, self.dtype, self.payload) != self.checksum:
+            raise DamagedBlobError("its checksum does not match")
+
+
+def band_starts(rows: int, cols: int, itemsize: int) -> Iterator[tuple[int, int]]:
+    """Yield (first row, number of rows) of every band of a plane.
+
+    Parameters
+    ----------
+    rows, cols : int
+        Shape of the plane.
+    itemsize : int
+        Bytes per element.
+    """
+    height = max(1, BAND_BYTES // max(1, cols * itemsize))
+    for first in range(0, rows, height):
+        yield first, min(height, rows - first)
+
+
+def pack(block: NDArray[Any]) -> Blob:
+    """Compress one band.
+
+    Parameters
+    ----------
+    block : ndarray of shape (rows, cols), any integer dtype of 1 to 8 bytes
+    """
+    dtype = block.dtype.newbyteorder("<")
+    payload = _CODEC.encode(np.ascontiguousarray(block, dtype=dtype))
+    return Blob(block.shape, dtype.str, _checksum(block.shape, dtype.str, payload), payload)
+
+
+def unpack(blob: Blob) -> NDArray[Any]:
+    """Restore what :func:`pack` was given, as a new writable array.
+
+    Raises
+    ------
+    DamagedBlobError
+    """
+    blob.verify()
+    block = np.empty(blob.shape, dtype=np.dtype(blob.dtype))
+    if block.size:
+        _decode_into(blob.payload, block)
+    native: NDArray[Any] = block.astype(block.dtype.newbyteorder("="), copy=False)
+    return native
+
+
+def pack_records(records: NDArray[np.void]) -> Blob:
+    """Compress records of a structured dtype.
+
+    Parameters
+    ----------
+    records : ndarray of shape (n,), structured dtype without Python objects
+        Padding between fields is not kept.
+    """
+    dtype = _packed(records.dtype)
+    packed = np.empty(records.shape, dtype=dtype)
+    for name in dtype.names or ():
+        packed[name] = records[name]
+    # Like bytes of all records side by side: what byte shuffle does for plain numbers.
+    columns = packed.view(np.uint8).reshape(len(packed), dtype.itemsize).T
+    payload = _CODEC.encode(np.ascontiguousarray(columns))
+    description = json.dumps(dtype.descr)
+    return Blob(records.shape, description, _checksum(records.shape, description, payload), payload)
+
+
+def unpack_records(blob: Blob) -> NDArray[np.void]:
+    """Restore what :func:`pack_records` was given.
+
+    Raises
+    ------
+    DamagedBlobError
+    """
+    blob.verify()
+    dtype = np.dtype(_fields(json.loads(blob.dtype)))
+    columns = np.empty((dtype.itemsize, *blob.shape), dtype=np.uint8)
+    if columns.size:
+        _decode_into(blob.payload, columns)
+    records: NDArray[np.void] = np.ascontiguousarray(columns.T).view(dtype).reshape(blob.shape)
+    return records
+
+
+def added(ours: NDArray[Any], theirs: NDArray[Any], sign: int) -> NDArray[Any]:
+    """Return ``ours + sign * theirs``, exactly.
+
+    Parameters
+    ----------
+    ours, theirs : ndarray, same shape and integer dtype
+    sign : {1, -1}
+
+    Raises
+    ------
+    OverflowError
+        If any sum leaves the range of the dtype.
+    """
+    result: NDArray[Any] = ours + theirs if sign > 0 else ours - theirs
+    if ours.dtype.kind == "u":
+        wrapped = (result < ours) if sign > 0 else (theirs > ours)
+    else:
+        # A signed sum wrapped iff both terms have one sign and the result the other.
+        wrapped = ((ours ^ result) & ((theirs if sign > 0 else ~theirs) ^ result)) < 0
+    if wrapped.any():
+        raise OverflowError(f"a sum leaves the range of {ours.dtype.name}")
+    return result
+
+
+def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    if dtype.names is None or dtype.hasobject:
+        raise TypeError(f"records have a structured dtype of plain values, not {dtype}")
+    return np.dtype([(name, dtype[name].newbyteorder("<")) for name in dtype.names])
+
+
+def _fields(description: list[Any]) -> list[Any]:
+    """Restore the tuples of a dtype's description, which JSON knows as lists."""
+    return [
+        (name, _fields(kind) if isinstance(kind, list) else kind, *map(tuple, shape))
+        for name, kind, *shape in description
+    ]
+
+
+def _checksum(shape: tuple[int, ...], dtype: str, payload: bytes) -> bytes:
+    digest = hashlib.blake2b(f"{shape} {dtype}".encode(), digest_size=8)
+    digest.update(payload)
+    return digest.digest()
+
+
+def _decode_into(payload: bytes, target: NDArray[Any]) -> None:
+    try:
+        _CODEC.decode(payload, out=target)
+    except (RuntimeError, ValueError) as error:
+        raise DamagedBlobError("it cannot be decompressed") from error

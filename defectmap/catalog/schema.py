@@ -1,0 +1,313 @@
+"""The tables of a catalog, as a data dictionary: every class says what one of its rows means.
+
+The tables are made by the migrations alone; this module is how the code speaks of them, and a test holds the
+two together. Blobs come last in their rows, so that listings do not read past them.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from sqlalchemy import (
+    JSON,
+    CheckConstraint,
+    Double,
+    ForeignKey,
+    Index,
+    MetaData,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.types import TypeDecorator
+
+HEAD: Final = "0001"
+"""The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
+
+APPLICATION_ID: Final = 0x44664D70
+"""SQLite's ``application_id`` of a catalog: the letters ``DfMp``."""
+
+
+class IsoTime(TypeDecorator[datetime]):
+    """A moment as ISO 8601 text with microseconds, which sorts as time does."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        """Write the text."""
+        return None if value is None else value.isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        """Read the text."""
+        return None if value is None else datetime.fromisoformat(value)
+
+
+class FileName(TypeDecorator[str]):
+    """A name in the file system as text, or as a blob of its bytes where those are no valid text."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
+        """Write text or blob."""
+        if value is None:
+            return None
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return os.fsencode(value)
+        return value
+
+    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
+        """Read either."""
+        return None if value is None else os.fsdecode(value)
+
+
+class NativePath(TypeDecorator[Path]):
+    """A path, stored as :class:`FileName` stores its text."""
+
+    impl = FileName
+    cache_ok = True
+
+    def process_bind_param(self, value: Path | None, dialect: Dialect) -> str | None:
+        """Hand on the text."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> Path | None:
+        """Read the text."""
+        return None if value is None else Path(value)
+
+
+class Base(DeclarativeBase):
+    """Common ground of the tables."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        str: Text,
+        float: Double,
+        datetime: IsoTime,
+        Path: NativePath,
+        dict[str, Any]: JSON(none_as_null=True),
+    }
+
+
+class CatalogRow(Base):
+    """The one row of this table says which catalog this is and what made it."""
+
+    __tablename__ = "catalog"
+
+    uuid: Mapped[str] = mapped_column(primary_key=True)
+    created: Mapped[datetime]
+    program_version: Mapped[str]
+
+
+class SensorRow(Base):
+    """One physical chip; a body that writes no serial number has NULL there, and one row per model."""
+
+    __tablename__ = "sensors"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    make: Mapped[str]
+    model: Mapped[str]
+    serial: Mapped[str | None]
+    nickname: Mapped[str | None]
+
+    __table_args__ = (
+        Index("uq_sensors_identity", "make", "model", text("coalesce(serial, '')"), unique=True),
+    )
+
+
+class StreamRow(Base):
+    """One kind of file of a sensor on one grid; `method` is the version of the measure its evidence is in."""
+
+    __tablename__ = "streams"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sensor_id: Mapped[int] = mapped_column(ForeignKey("sensors.id"))
+    kind: Mapped[str]
+    height: Mapped[int]
+    width: Mapped[int]
+    geometry: Mapped[dict[str, Any] | None]
+    method: Mapped[int]
+
+    __table_args__ = (
+        UniqueConstraint("sensor_id", "kind", "height", "width"),
+        CheckConstraint("kind IN ('raw', 'jpeg')", name="kind"),
+    )
+
+
+class FrameRow(Base):
+    """One decoded photo, known by the digest of its file's content: the ledger of what the evidence holds.
+
+    `counted` is false for a frame whose evidence was left out or taken out again; `epoch` names the planes
+    that hold its evidence. `captured` is the camera's clock. `signature` tells scenes apart.
+    """
+
+    __tablename__ = "frames"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(FileName)
+    captured: Mapped[datetime | None]
+    exposure_s: Mapped[float | None]
+    iso: Mapped[float | None]
+    shutter_count: Mapped[int | None]
+    focal_length_mm: Mapped[float | None]
+    temperature_c: Mapped[float | None]
+    orientation: Mapped[int | None]
+    software: Mapped[str | None]
+    noise_reduction: Mapped[str | None]
+    counted: Mapped[bool]
+    epoch: Mapped[int]
+    signature: Mapped[bytes | None]
+
+    __table_args__ = (
+        Index(None, "stream_id", "epoch"),
+        CheckConstraint("length(digest) = 32", name="digest"),
+    )
+
+
+class FileRow(Base):
+    """One file that was looked at: what became of it, and of which frame it is a copy."""
+
+    __tablename__ = "files"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[Path] = mapped_column(unique=True)
+    size: Mapped[int]
+    mtime_ns: Mapped[int]
+    digest: Mapped[bytes | None] = mapped_column(index=True)
+    outcome: Mapped[str]
+    reason: Mapped[str]
+    frame_id: Mapped[int | None] = mapped_column(ForeignKey("frames.id"), index=True)
+
+    __table_args__ = (CheckConstraint("outcome IN ('frame', 'skipped', 'failed')", name="outcome"),)
+
+
+class SightingsRow(Base):
+    """The photosites that stood out in one frame: `count` records of the layout `dtype`, compressed."""
+
+    __tablename__ = "sightings"
+
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id"), primary_key=True)
+    count: Mapped[int]
+    dtype: Mapped[str]
+    checksum: Mapped[bytes]
+    payload: Mapped[bytes]
+
+
+class PlaneRow(Base):
+    """A band of rows of one plane of accumulated evidence: exact integer sums over the frames of an epoch.
+
+    Band `band` covers the rows `first_row` to `first_row + rows` of the plane `name`; all bands together
+    cover the plane once.
+    """
+
+    __tablename__ = "planes"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
+    epoch: Mapped[int]
+    name: Mapped[str]
+    band: Mapped[int]
+    first_row: Mapped[int]
+    rows: Mapped[int]
+    cols: Mapped[int]
+    dtype: Mapped[str]
+    checksum: Mapped[bytes]
+    payload: Mapped[bytes]
+
+    __table_args__ = (UniqueConstraint("stream_id", "epoch", "name", "band"),)
+
+
+class RevisionRow(Base):
+    """One immutable defect map of a sensor, numbered from 1, and how it came about.
+
+    `frames` and `scenes` count what it rests on, `method` is the version of the decision, `provenance` holds
+    the rest of what made it so (thresholds, streams, epochs).
+    """
+
+    __tablename__ = "revisions"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    sensor_id: Mapped[int] = mapped_column(ForeignKey("sensors.id"))
+    number: Mapped[int]
+    created: Mapped[datetime]
+    program_version: Mapped[str]
+    method: Mapped[int]
+    frames: Mapped[int]
+    scenes: Mapped[int]
+    provenance: Mapped[dict[str, Any]]
+
+    __table_args__ = (UniqueConstraint("sensor_id", "number"),)
+
+
+class RevisionStreamRow(Base):
+    """A stream that a revision judged, also where it found nothing."""
+
+    __tablename__ = "revision_streams"
+
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"), primary_key=True)
+
+
+class DefectRow(Base):
+    """One bad photosite of a revision, on the grid of its stream."""
+
+    __tablename__ = "defects"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
+    row: Mapped[int]
+    col: Mapped[int]
+    kind: Mapped[str]
+    colour: Mapped[str]
+    strength: Mapped[float]
+    unit: Mapped[str]
+    confidence: Mapped[float]
+    frames_seen: Mapped[int]
+    scenes: Mapped[int]
+    certain: Mapped[bool]
+    missing: Mapped[str]
+    last_good: Mapped[datetime | None]
+    first_bad: Mapped[datetime | None]
+    last_bad: Mapped[datetime | None]
+    first_good: Mapped[datetime | None]
+
+    __table_args__ = (Index(None, "revision_id", "stream_id"),)
+
+
+class RepairRow(Base):
+    """One repaired file: from which source, by which revision, and where the original was kept.
+
+    `backup` is NULL where the repair was written beside the original; `undone` is true once the original is
+    back in its place.
+    """
+
+    __tablename__ = "repairs"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[Path] = mapped_column(index=True)
+    output: Mapped[Path] = mapped_column(index=True)
+    backup: Mapped[Path | None]
+    source_digest: Mapped[bytes]
+    output_digest: Mapped[bytes]
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), index=True)
+    created: Mapped[datetime]
+    undone: Mapped[bool]
