@@ -7,15 +7,24 @@ a MakerNote of the kind "Nikon 3". The raw data come last.
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from fractions import Fraction
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from defectmap.media.tiffwriter import (
+    HEADER_BYTES,
+    Field,
+    directory,
+    header,
+    longs,
+    octets,
+    rationals,
+    shorts,
+    text,
+    undefined,
+)
 
 NefCompression = Literal["lossless", "lossy", "packed", "uncompressed"]
 
@@ -27,21 +36,10 @@ NEF_WHITE: Final[dict[int, int]] = {12: 4095, 14: 16383}
 NEF_MARGINS: Final = (3, 4)
 """Stored rows at the bottom and columns at the right that LibRaw and dcraw do not show for a NIKON D80."""
 
-_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 2, 3, 4, 5, 7, 1
-_SIZES = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1}
 _NIKON_COMPRESSED = 34713
 _CFA = 32803
 _BITS = {"packed": 12, "uncompressed": 14}  # the only depth of these two
 _QUALITY = {"lossy": 1, "uncompressed": 2, "packed": 2, "lossless": 3}  # MakerNote tag 0x0093
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One entry of a TIFF directory, its value already in big-endian bytes."""
-
-    tag: int
-    kind: int
-    value: bytes
 
 
 def nef_bytes(
@@ -119,74 +117,67 @@ def nef_bytes(
         raise ValueError("a thumbnail must be an RGB picture of uint8, smaller than the mosaic")
 
     date = captured.strftime("%Y:%m:%d %H:%M:%S")
-    maker_note = _maker_note(
-        iso,
-        serial,
-        shutter_count,
-        white_balance,
-        noise_reduction,
-        black << 14 - bits,
-        _QUALITY[compression],
-        table,
+    exif = exif_fields(
+        exposure_s=exposure_s,
+        iso=iso,
+        captured=captured,
+        serial=serial,
+        shutter_count=shutter_count,
+        white_balance=white_balance,
+        noise_reduction=noise_reduction,
+        black_14bit=black << 14 - bits,
+        file_type="RAW",
+        quality=_QUALITY[compression],
+        table=table,
     )
-    exif = [
-        _rationals(0x829A, exposure_s),  # ExposureTime
-        _shorts(0x8827, iso),  # ISOSpeedRatings
-        _Field(0x9000, _UNDEFINED, b"0221"),  # ExifVersion
-        _text(0x9003, date),  # DateTimeOriginal
-        _text(0x9004, date),  # DateTimeDigitized
-        _Field(0x927C, _UNDEFINED, maker_note),
-        _text(0x9290, f"{captured.microsecond // 10_000:02d}"),  # SubSecTime
-        _text(0x9291, f"{captured.microsecond // 10_000:02d}"),  # SubSecTimeOriginal
-    ]
     height, width = mosaic.shape
     raw = [
-        _longs(0x00FE, 0),  # NewSubfileType: the full picture
-        _longs(0x0100, width),
-        _longs(0x0101, height),
-        _shorts(0x0102, bits),
-        _shorts(0x0103, 1 if table is None else _NIKON_COMPRESSED),
-        _shorts(0x0106, _CFA),
-        _longs(0x0111, 0),  # StripOffsets
-        _shorts(0x0115, 1),
-        _longs(0x0116, height),
-        _longs(0x0117, len(data)),
-        _shorts(0x828D, 2, 2),  # CFARepeatPatternDim
-        _Field(0x828E, _BYTE, bytes((0, 1, 1, 2))),  # CFAPattern
+        longs(0x00FE, 0),  # NewSubfileType: the full picture
+        longs(0x0100, width),
+        longs(0x0101, height),
+        shorts(0x0102, bits),
+        shorts(0x0103, 1 if table is None else _NIKON_COMPRESSED),
+        shorts(0x0106, _CFA),
+        longs(0x0111, 0),  # StripOffsets
+        shorts(0x0115, 1),
+        longs(0x0116, height),
+        longs(0x0117, len(data)),
+        shorts(0x828D, 2, 2),  # CFARepeatPatternDim
+        octets(0x828E, bytes((0, 1, 1, 2))),  # CFAPattern
     ]
     first = [
-        _longs(0x00FE, 1),  # NewSubfileType: a reduced picture
-        _longs(0x0100, picture.shape[1]),
-        _longs(0x0101, picture.shape[0]),
-        _shorts(0x0102, 8, 8, 8),
-        _shorts(0x0103, 1),
-        _shorts(0x0106, 2),
-        _text(0x010F, "NIKON CORPORATION"),
-        _text(0x0110, model),
-        _longs(0x0111, 0),  # StripOffsets
-        _shorts(0x0112, orientation),
-        _shorts(0x0115, 3),
-        _longs(0x0116, picture.shape[0]),
-        _longs(0x0117, picture.size),
-        _text(0x0131, software),
-        _text(0x0132, date),
-        _longs(0x014A, 0),  # SubIFDs
-        _longs(0x8769, 0),  # ExifIFD
+        longs(0x00FE, 1),  # NewSubfileType: a reduced picture
+        longs(0x0100, picture.shape[1]),
+        longs(0x0101, picture.shape[0]),
+        shorts(0x0102, 8, 8, 8),
+        shorts(0x0103, 1),
+        shorts(0x0106, 2),
+        text(0x010F, "NIKON CORPORATION"),
+        text(0x0110, model),
+        longs(0x0111, 0),  # StripOffsets
+        shorts(0x0112, orientation),
+        shorts(0x0115, 3),
+        longs(0x0116, picture.shape[0]),
+        longs(0x0117, picture.size),
+        text(0x0131, software),
+        text(0x0132, date),
+        longs(0x014A, 0),  # SubIFDs
+        longs(0x8769, 0),  # ExifIFD
     ]
-    first_at = 8
-    raw_at = first_at + len(_directory(first, 0))
-    exif_at = raw_at + len(_directory(raw, 0))
-    picture_at = exif_at + len(_directory(exif, 0))
+    first_at = HEADER_BYTES
+    raw_at = first_at + len(directory(first, 0))
+    exif_at = raw_at + len(directory(raw, 0))
+    picture_at = exif_at + len(directory(exif, 0))
     data_at = picture_at + picture.size + picture.size % 2
     pointers = {0x0111: picture_at, 0x014A: raw_at, 0x8769: exif_at}
-    first = [_longs(f.tag, pointers[f.tag]) if f.tag in pointers else f for f in first]
-    raw = [_longs(f.tag, data_at) if f.tag == 0x0111 else f for f in raw]
+    first = [longs(f.tag, pointers[f.tag]) if f.tag in pointers else f for f in first]
+    raw = [longs(f.tag, data_at) if f.tag == 0x0111 else f for f in raw]
     return b"".join(
         (
-            struct.pack(">2sHI", b"MM", 42, first_at),
-            _directory(first, first_at),
-            _directory(raw, raw_at),
-            _directory(exif, exif_at),
+            header(first_at),
+            directory(first, first_at),
+            directory(raw, raw_at),
+            directory(exif, exif_at),
             picture.tobytes() + bytes(picture.size % 2),
             data,
         )
@@ -217,34 +208,69 @@ def _raw_data(
     return data, coding.to_bytes()
 
 
-def _maker_note(
+def exif_fields(
+    *,
+    exposure_s: float,
     iso: int,
+    captured: datetime,
     serial: str | None,
     shutter_count: int,
     white_balance: tuple[float, float, float],
     noise_reduction: str,
-    black: int,
+    black_14bit: int,
+    file_type: str,
     quality: int,
     table: bytes | None,
-) -> bytes:
+) -> list[Field]:
+    """Return the Exif directory of a Nikon's file, raw or JPEG, with its MakerNote.
+
+    Parameters
+    ----------
+    exposure_s, iso, captured, serial, shutter_count, white_balance, noise_reduction
+        As in :func:`nef_bytes`.
+    black_14bit : int
+        Black level in DN of 14 bits; 0 leaves it out.
+    file_type : str
+        "RAW", or a JPEG's quality such as "FINE".
+    quality : int
+        MakerNote tag 0x0093, how the raw data are compressed.
+    table : bytes or None
+        Linearisation table of compressed raw data.
+
+    Returns
+    -------
+    list of Field
+    """
+    date = captured.strftime("%Y:%m:%d %H:%M:%S")
+    hundredths = f"{captured.microsecond // 10_000:02d}"
     red, green, blue = white_balance
-    fields = [
-        _Field(0x0001, _UNDEFINED, b"0210"),
-        _shorts(0x0002, 0, iso),
-        _text(0x0004, "RAW"),
-        _rationals(0x000C, red / green, blue / green, 1.0, 1.0),
-        _shorts(0x0093, quality),
-        _text(0x0095, noise_reduction),
-        _longs(0x00A7, shutter_count),
+    note = [
+        undefined(0x0001, b"0210"),
+        shorts(0x0002, 0, iso),
+        text(0x0004, file_type),
+        rationals(0x000C, red / green, blue / green, 1.0, 1.0),
+        shorts(0x0093, quality),
+        text(0x0095, noise_reduction),
+        longs(0x00A7, shutter_count),
     ]
-    if black:
-        fields.append(_shorts(0x003D, black, black, black, black))  # in DN of 14 bits
+    if black_14bit:
+        note.append(shorts(0x003D, *[black_14bit] * 4))
     if serial is not None:
-        fields.append(_text(0x001D, serial))
+        note.append(text(0x001D, serial))
     if table is not None:
-        fields.append(_Field(0x0096, _UNDEFINED, table))
-    # Its offsets count from a TIFF header of its own.
-    return b"Nikon\0\x02\x10\0\0" + struct.pack(">2sHI", b"MM", 42, 8) + _directory(fields, 8)
+        note.append(undefined(0x0096, table))
+    # The MakerNote's offsets count from a TIFF header of its own.
+    maker_note = b"Nikon\0\x02\x10\0\0" + header() + directory(note, HEADER_BYTES)
+    return [
+        rationals(0x829A, exposure_s),  # ExposureTime
+        shorts(0x8827, iso),  # ISOSpeedRatings
+        undefined(0x9000, b"0221"),  # ExifVersion
+        text(0x9003, date),  # DateTimeOriginal
+        text(0x9004, date),  # DateTimeDigitized
+        undefined(0x927C, maker_note),
+        text(0x9290, hundredths),  # SubSecTime
+        text(0x9291, hundredths),  # SubSecTimeOriginal
+    ]
 
 
 def _drawn_thumbnail(mosaic: NDArray[np.uint16], white: int) -> NDArray[np.uint8]:
@@ -257,42 +283,3 @@ def _drawn_thumbnail(mosaic: NDArray[np.uint16], white: int) -> NDArray[np.uint8
     level = mosaic[rows[:, None], cols[None, :]] / white
     grey = np.rint(255.0 * level ** (1 / 2.2)).astype(np.uint8)
     return np.repeat(grey[:, :, None], 3, axis=2)
-
-
-def _text(tag: int, text: str) -> _Field:
-    return _Field(tag, _ASCII, text.encode("ascii") + b"\0")
-
-
-def _shorts(tag: int, *numbers: int) -> _Field:
-    return _Field(tag, _SHORT, _packed("H", numbers))
-
-
-def _longs(tag: int, *numbers: int) -> _Field:
-    return _Field(tag, _LONG, _packed("I", numbers))
-
-
-def _rationals(tag: int, *numbers: float) -> _Field:
-    parts = [Fraction(number).limit_denominator(1_000_000) for number in numbers]
-    return _Field(tag, _RATIONAL, _packed("I", [n for p in parts for n in (p.numerator, p.denominator)]))
-
-
-def _packed(kind: str, numbers: Sequence[int]) -> bytes:
-    try:
-        return struct.pack(f">{len(numbers)}{kind}", *numbers)
-    except struct.error as error:
-        raise ValueError(f"a metadata value does not fit its field: {list(numbers)}") from error
-
-
-def _directory(fields: Sequence[_Field], start: int) -> bytes:
-    """Return a TIFF directory that begins at offset `start`, followed by its longer values (TIFF 6.0)."""
-    entries = b""
-    values = b""
-    values_at = start + 2 + 12 * len(fields) + 4
-    for field in sorted(fields, key=lambda f: f.tag):
-        entries += struct.pack(">HHI", field.tag, field.kind, len(field.value) // _SIZES[field.kind])
-        if len(field.value) <= 4:
-            entries += field.value.ljust(4, b"\0")
-        else:
-            entries += struct.pack(">I", values_at + len(values))
-            values += field.value + bytes(len(field.value) % 2)
-    return struct.pack(">H", len(fields)) + entries + bytes(4) + values
