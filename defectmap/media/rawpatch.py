@@ -1,0 +1,177 @@
+"""Change single samples of an uncompressed raw file in place; every other byte stays.
+
+Understood are the TIFF-structured raws (NEF, DNG and others) whose mosaic is stored as 16-bit samples in the
+file's byte order, or as 12-bit samples packed with the most significant bit first (TIFF 6.0, section 3), in
+strips or tiles. As makers are free in what they do with these tags, every patched file is decoded again by
+LibRaw before it is handed out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from defectmap.errors import FailedPhotoError, PhotoError, UnsupportedRawError
+from defectmap.media import tiff
+
+__all__ = ["UnsupportedRawError", "patch_obstacle", "patch_raw"]
+
+_WIDTH, _HEIGHT, _BITS, _FILL_ORDER, _SAMPLES = 256, 257, 258, 266, 277
+_STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTE_COUNTS = 273, 278, 279
+_TILE_WIDTH, _TILE_HEIGHT, _TILE_OFFSETS, _TILE_BYTE_COUNTS = 322, 323, 324, 325
+_LINEARIZATION_TABLE = 50712
+
+
+def patch_raw(data: bytes, changes: Mapping[tuple[int, int], int]) -> bytes:
+    """Return the file with some samples changed.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    changes : mapping of (row, col) to int
+        New value in DN by position in the full stored frame.
+
+    Returns
+    -------
+    bytes
+        As long as `data` and different in the bytes of these samples only.
+
+    Raises
+    ------
+    UnsupportedRawError
+        If the file is compressed or stored in another way that cannot be patched; the reason says which.
+    FailedPhotoError
+        If the file is truncated or damaged.
+    ValueError
+        If a position is outside the frame or a value outside the range of the samples.
+    """
+    layout = _layout(data)
+    patched = bytearray(data)
+    for (row, col), value in changes.items():
+        layout.put(patched, row, col, value)
+    _check(data, bytes(patched), changes, layout)
+    return bytes(patched)
+
+
+def patch_obstacle(data: bytes) -> str | None:
+    """Return why :func:`patch_raw` would refuse the file; None if its directories promise that it will not."""
+    try:
+        _layout(data)
+    except PhotoError as error:
+        return error.reason
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Where the samples of the mosaic are.
+
+    Attributes
+    ----------
+    height, width : int
+        Stored frame.
+    bits : int
+        Bits per sample that count.
+    packed : bool
+        True for 12-bit samples in 3-byte pairs, False for one sample in two bytes.
+    order : {"little", "big"}
+        Byte order of two-byte samples.
+    offsets : tuple of int
+        File offset of each strip or tile, row by row.
+    segment_height, segment_width : int
+        Rows and columns of a strip or tile.
+    """
+
+    height: int
+    width: int
+    bits: int
+    packed: bool
+    order: Literal["little", "big"]
+    offsets: tuple[int, ...]
+    segment_height: int
+    segment_width: int
+
+    def put(self, data: bytearray, row: int, col: int, value: int) -> None:
+        """Set one sample."""
+        if not (0 <= row < self.height and 0 <= col < self.width):
+            raise ValueError(f"({row}, {col}) is outside the stored frame of {self.height} x {self.width}")
+        if not 0 <= value < 1 << self.bits:
+            raise ValueError(f"{value} does not fit samples of {self.bits} bits")
+        across = -(-self.width // self.segment_width)
+        start = self.offsets[row // self.segment_height * across + col // self.segment_width]
+        within = row % self.segment_height * self.segment_width + col % self.segment_width
+        if not self.packed:
+            at = start + 2 * within
+            data[at : at + 2] = value.to_bytes(2, self.order)
+            return
+        at = start + within // 2 * 3  # widths are even, so pairs never span two rows
+        if within % 2:
+            data[at + 1] = data[at + 1] & 0xF0 | value >> 8
+            data[at + 2] = value & 0xFF
+        else:
+            data[at] = value >> 4
+            data[at + 1] = data[at + 1] & 0x0F | (value & 0x0F) << 4
+
+
+def _layout(data: bytes) -> _Layout:
+    """Find the mosaic's samples, or refuse."""
+    candidates = [d for d in tiff.directories(data) if d.first(tiff.PHOTOMETRIC) == tiff.CFA]
+    if not candidates:
+        raise UnsupportedRawError("is not a raw of TIFF structure with a mosaic")
+    directory = max(candidates, key=lambda d: (d.first(_WIDTH) or 0) * (d.first(_HEIGHT) or 0))
+    compression = directory.first(tiff.COMPRESSION)
+    if compression not in (None, 1):
+        raise UnsupportedRawError(f"its raw data are compressed (TIFF compression {compression})")
+    if _LINEARIZATION_TABLE in directory.fields:
+        raise UnsupportedRawError("its samples are indices into a linearisation table")
+    if directory.first(_SAMPLES) not in (None, 1) or directory.first(_FILL_ORDER) not in (None, 1):
+        raise UnsupportedRawError("its samples lie in an unusual order")
+
+    height, width = directory.first(_HEIGHT) or 0, directory.first(_WIDTH) or 0
+    tiled = bool(directory.integers(_TILE_OFFSETS))
+    offsets = directory.integers(_TILE_OFFSETS if tiled else _STRIP_OFFSETS)
+    counts = directory.integers(_TILE_BYTE_COUNTS if tiled else _STRIP_BYTE_COUNTS)
+    rows = (directory.first(_TILE_HEIGHT) if tiled else directory.first(_ROWS_PER_STRIP)) or height
+    cols = directory.first(_TILE_WIDTH) or 0 if tiled else width
+    rows = rows if tiled else min(rows, height)
+    if min(height, width, rows, cols) < 1 or len(offsets) != -(-height // rows) * -(-width // cols):
+        raise UnsupportedRawError("the directory of its raw data is incomplete")
+    if len(counts) != len(offsets):
+        raise UnsupportedRawError("the directory of its raw data is incomplete")
+
+    if directory.data_end > len(data):
+        raise FailedPhotoError("ends too early: part of the raw data is missing")
+    # The last strip may be short.
+    heights = [rows] * len(offsets)
+    if not tiled:
+        heights[-1] = height - rows * (len(offsets) - 1)
+    bits = directory.first(_BITS) or 0
+    packed = bits == 12 and cols % 2 == 0 and _filled(counts, heights, cols * 3 // 2)
+    if not packed and not (12 <= bits <= 16 and _filled(counts, heights, cols * 2)):
+        raise UnsupportedRawError(f"its samples of {bits} bits are packed in an unusual way")
+    return _Layout(height, width, bits, packed, "big" if data[:2] == b"MM" else "little", offsets, rows, cols)
+
+
+def _filled(counts: tuple[int, ...], heights: list[int], row_bytes: int) -> bool:
+    """Whether every strip or tile holds rows of that many bytes and nothing else."""
+    return all(count == height * row_bytes for count, height in zip(counts, heights, strict=True))
+
+
+def _check(before: bytes, after: bytes, changes: Mapping[tuple[int, int], int], layout: _Layout) -> None:
+    """Refuse a patch that LibRaw does not read as exactly the wanted changes."""
+    from defectmap.media.raw import decode_raw  # noqa: PLC0415 - asking for an obstacle needs no LibRaw
+
+    old, new = decode_raw(before), decode_raw(after)
+    geometry = old.geometry
+    wanted = old.mosaic.copy()
+    for (row, col), value in changes.items():
+        visible_row, visible_col = row - geometry.top, col - geometry.left
+        if 0 <= visible_row < wanted.shape[0] and 0 <= visible_col < wanted.shape[1]:
+            wanted[visible_row, visible_col] = value
+    same_frame = (geometry.height, geometry.width) == (layout.height, layout.width)
+    if not same_frame or new.geometry != geometry or not np.array_equal(new.mosaic, wanted):
+        raise UnsupportedRawError("its samples are not stored as its directory says")
