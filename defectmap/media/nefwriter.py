@@ -219,7 +219,7 @@ def exif_fields(
     noise_reduction: str,
     black_14bit: int,
     file_type: str,
-    quality: int,
+    quality: int | None,
     table: bytes | None,
 ) -> list[Field]:
     """Return the Exif directory of a Nikon's file, raw or JPEG, with its MakerNote.
@@ -232,8 +232,8 @@ def exif_fields(
         Black level in DN of 14 bits; 0 leaves it out.
     file_type : str
         "RAW", or a JPEG's quality such as "FINE".
-    quality : int
-        MakerNote tag 0x0093, how the raw data are compressed.
+    quality : int or None
+        MakerNote tag 0x0093, how the raw data are compressed; None for a JPEG.
     table : bytes or None
         Linearisation table of compressed raw data.
 
@@ -249,10 +249,11 @@ def exif_fields(
         shorts(0x0002, 0, iso),
         text(0x0004, file_type),
         rationals(0x000C, red / green, blue / green, 1.0, 1.0),
-        shorts(0x0093, quality),
         text(0x0095, noise_reduction),
         longs(0x00A7, shutter_count),
     ]
+    if quality is not None:
+        note.append(shorts(0x0093, quality))
     if black_14bit:
         note.append(shorts(0x003D, *[black_14bit] * 4))
     if serial is not None:

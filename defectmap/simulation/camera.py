@@ -91,7 +91,9 @@ class SimulatedCamera:
         Decides everything that is not given.
     height, width : int
         Visible area; the stored frame has `margins` more rows and columns at the bottom and right.
-    make, model, serial : str
+    make, model : str
+    serial : str or None
+        None for a camera that writes none.
     start : datetime
     days : float
         The body's life: defects appear and heal within it, photos are spread over it.
@@ -113,7 +115,7 @@ class SimulatedCamera:
     width: int = 1200
     make: str = "NIKON CORPORATION"
     model: str = "NIKON D80"
-    serial: str = "3012345"
+    serial: str | None = "3012345"
     start: datetime = datetime(2019, 3, 1, 8)
     days: float = 1500.0
     electronics: Electronics = field(default_factory=Electronics)
@@ -254,11 +256,12 @@ class SimulatedCamera:
         days: float | None = None,
     ) -> Iterator[tuple[JpegFrame, Conditions]]:
         """Yield a shoot as decoded JPEGs: rendered, encoded and decoded in memory; see also :meth:`plan`."""
-        from defectmap.simulation.render import decode, encode, render  # noqa: PLC0415 - loads numba and Pillow
+        from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415 - loads Pillow
+        from defectmap.simulation.render import encode, render  # noqa: PLC0415
 
         for shot in self.shots(n, first=first, start=start, days=days):
             picture = render(shot.mosaic, self.geometry, self.white_balance, sharpening=sharpening)
-            yield decode(encode(picture, quality=quality, subsampling=subsampling)), shot.conditions
+            yield decode_jpeg(encode(picture, quality=quality, subsampling=subsampling)), shot.conditions
 
     def _scenes(self, rng: np.random.Generator, n: int, first: int) -> list[int]:
         """Return the scene of each frame: the number of the first frame that shows it."""

@@ -8,7 +8,6 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.frame import JpegFrame
 from defectmap.model.sensor import MosaicGeometry
 
 Picture = NDArray[np.uint8]
@@ -70,23 +69,6 @@ def encode(
     extra = {} if exif is None else {"exif": exif}
     Image.fromarray(picture).save(stream, "JPEG", quality=quality, subsampling=subsampling, **extra)
     return stream.getvalue()
-
-
-def decode(data: bytes) -> JpegFrame:
-    """Decode a JPEG stream of three components into luma and half-size chroma."""
-    from PIL import Image  # noqa: PLC0415 - only needed for files
-
-    with Image.open(io.BytesIO(data)) as image:
-        image.draft("YCbCr", image.size)
-        planes = np.asarray(image.convert("YCbCr"))
-    return JpegFrame(np.ascontiguousarray(planes[..., 0]), _halved(planes[..., 1]), _halved(planes[..., 2]))
-
-
-def _halved(plane: Picture) -> Picture:
-    height, width = plane.shape
-    even = np.pad(plane, ((0, height % 2), (0, width % 2)), mode="edge").astype(np.uint16)
-    total = even[::2, ::2] + even[1::2, ::2] + even[::2, 1::2] + even[1::2, 1::2]
-    return ((total + 2) // 4).astype(np.uint8)
 
 
 def _sharpened(picture: Picture, amount: float) -> Picture:

@@ -49,6 +49,10 @@ class Electronics:
         return self.full_well_e / (iso / 100.0) / (self.white_dn - self.black_dn)
 
 
+TWELVE_BIT = Electronics(bits=12, black_dn=128, white_dn=4095, read_noise_dn=0.5)
+"""The same chip behind a converter of 12 bits, as in a NIKON D80."""
+
+
 @dataclass(frozen=True, slots=True)
 class PlantedDefect:
     """A photosite made bad on purpose.
