@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media import tiff
 from defectmap.model.frame import RawFrame
-from defectmap.model.sensor import MosaicGeometry
+from defectmap.model.sensor import MosaicGeometry, RawColour, SensorIdentity
 
 #: Name and version of the decoder that margins, levels and colours come from.
 DECODER = f"rawpy {version('rawpy')}, LibRaw {'.'.join(map(str, rawpy.libraw_version))}"
 
 # The longest colour filter array period that LibRaw knows (Leaf Catchlight); 8 and 6 (X-Trans) also occur.
 _LONGEST_PERIOD = 16
+# XYZ (D65) to linear sRGB (IEC 61966-2-1), with which LibRaw derives its camera matrices.
+_SRGB_FROM_XYZ = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 _NO_FILTER = 6  # LibRaw's colour index of a sensor without colour filters
 
 
@@ -53,6 +55,48 @@ def decode_raw(data: bytes) -> RawFrame:
         rows = slice(geometry.top, geometry.top + geometry.visible_height)
         cols = slice(geometry.left, geometry.left + geometry.visible_width)
         return RawFrame(raw.raw_image[rows, cols].copy(), geometry)
+
+
+def read_colour(data: bytes, identity: SensorIdentity) -> RawColour:
+    """Read what a raw converter needs to render a raw file's mosaic.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    identity : SensorIdentity
+        The camera as the file names it, which LibRaw does not hand over.
+
+    Returns
+    -------
+    RawColour
+        Neutral as shot, or under daylight where the file does not say it.
+
+    Raises
+    ------
+    FailedPhotoError
+        As for :func:`decode_raw`.
+    """
+    with _opened(data) as raw:
+        multipliers = np.array(raw.camera_whitebalance[:3])
+        daylight = np.array(raw.daylight_whitebalance[:3])
+        matrix = np.array(raw.rgb_xyz_matrix[:3], dtype=np.float64)
+        srgb_from_camera = np.array(raw.color_matrix[:, :3], dtype=np.float64)
+    if not np.all(multipliers > 0):
+        multipliers = daylight if np.all(daylight > 0) else np.ones(3)
+    if not matrix.any() and np.linalg.matrix_rank(srgb_from_camera) == 3 and np.all(daylight > 0):
+        # A DNG of a camera that is in none of LibRaw's tables: undo what LibRaw made of the file's matrix.
+        matrix = np.diag(1 / daylight) @ np.linalg.inv(srgb_from_camera) @ _SRGB_FROM_XYZ
+    red, green, blue = (1 / multipliers) / (1 / multipliers).max()
+    first, second, third = (_triple(row) for row in matrix)
+    return RawColour(
+        (first, second, third), (float(red), float(green), float(blue)), identity.make, identity.model
+    )
+
+
+def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Round one row of a matrix to the four digits that matrices are published with."""
+    return round(float(row[0]), 4), round(float(row[1]), 4), round(float(row[2]), 4)
 
 
 @contextmanager

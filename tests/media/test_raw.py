@@ -9,7 +9,8 @@ import tifffile
 
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media import raw as raw_module
-from defectmap.media.raw import decode_raw
+from defectmap.media.raw import decode_raw, read_colour
+from defectmap.model.sensor import SensorIdentity
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "raw"
 X_TRANS = ("GGRGGB", "GGBGGR", "BRGRBG", "GGBGGR", "GGRGGB", "RBGBRG")
@@ -29,6 +30,7 @@ def dng(
     active: tuple[int, int, int, int] | None = None,
     black: Sequence[int] = (100,),
     white: int = 4000,
+    extra: Sequence[tuple] = (),
 ) -> bytes:
     """Write the least DNG that LibRaw reads as a mosaic."""
     height, width = mosaic.shape
@@ -47,6 +49,7 @@ def dng(
         (50714, 3, len(black), tuple(black), True),
         (50717, 3, 1, white, True),
         (50829, 4, 4, active or (0, 0, height, width), True),
+        *extra,
     ]
     file = io.BytesIO()
     tifffile.imwrite(file, mosaic, rowsperstrip=height, photometric=32803, metadata=None, extratags=tags)
@@ -182,3 +185,29 @@ def test_white_level_must_be_above_black() -> None:
     """A file whose levels contradict each other is reported as failed."""
     with pytest.raises(FailedPhotoError, match="white level"):
         decode_raw(dng(noise(64, 64), black=(5000,), white=4000))
+
+
+def test_colour_of_a_known_camera() -> None:
+    """A camera in LibRaw's tables gets its matrix, and the white balance that the photo was taken with."""
+    colour = read_colour(real("sony_a7r3_crop.arw"), SensorIdentity("SONY", "ILCE-7RM3", None))
+    assert colour.matrix == ((0.664, -0.1847, -0.0503), (-0.5238, 1.301, 0.2474), (-0.0993, 0.1673, 0.6527))
+    assert colour.neutral == pytest.approx((1024 / 2528, 1.0, 1024 / 1564))
+    assert (colour.make, colour.model) == ("SONY", "ILCE-7RM3")
+
+
+def test_colour_of_an_unknown_camera_comes_from_its_dng() -> None:
+    """A DNG of a camera nobody knows keeps the matrix and the neutral that it states."""
+    matrix = (0.6, -0.2, -0.1, -0.5, 1.3, 0.25, -0.1, 0.2, 0.7)
+    fractions = tuple(n for value in matrix for n in (round(value * 10000), 10000))
+    neutral = (4096, 10000, 10000, 10000, 7000, 10000)
+    extra = [(50721, 10, 9, fractions, True), (50728, 5, 3, neutral, True), (50778, 3, 1, 21, True)]
+    colour = read_colour(dng(noise(64, 64), extra=extra), SensorIdentity("Test", "Camera", None))
+    assert np.ravel(colour.matrix) == pytest.approx(matrix, abs=0.003)
+    assert colour.neutral == pytest.approx((0.4096, 1.0, 0.7), abs=1e-4)
+
+
+def test_colour_without_white_balance_is_daylight() -> None:
+    """Where the file states no white balance, the neutral is that of daylight."""
+    colour = read_colour(real("canon_d30.crw"), SensorIdentity("Canon", "Canon EOS D30", None))
+    assert 0 < colour.neutral[0] < colour.neutral[2] < 1
+    assert colour.neutral[1] == 1
