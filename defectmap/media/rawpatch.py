@@ -58,7 +58,7 @@ def patch_raw(data: bytes, changes: Mapping[tuple[int, int], int]) -> bytes:
 
 
 def patch_obstacle(data: bytes) -> str | None:
-    """Return why :func:`patch_raw` would refuse the file; None if its directories promise that it will not."""
+    """Return why :func:`patch_raw` would refuse the file; None if nothing is known against it."""
     try:
         _layout(data)
     except PhotoError as error:
