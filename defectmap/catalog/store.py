@@ -21,6 +21,8 @@ from defectmap.catalog.evidence import Evidence
 from defectmap.catalog.files import Files
 from defectmap.catalog.frames import Frames
 from defectmap.catalog.migrating import migrate, schema_revision
+from defectmap.catalog.repairs import Repairs
+from defectmap.catalog.revisions import Revisions
 from defectmap.catalog.schema import APPLICATION_ID, HEAD, CatalogRow
 from defectmap.catalog.sensors import Sensors
 from defectmap.errors import CatalogError
@@ -48,15 +50,23 @@ class Catalog:
         Files that were looked at.
     evidence : Evidence
         Accumulated planes.
+    revisions : Revisions
+        Defect maps.
+    repairs : Repairs
+        Files that were written.
+    database : Database
+        The connection behind them, for the modules of this package.
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.path = database.path
         self.sensors = Sensors(database)
         self.frames = Frames(database)
         self.files = Files(database)
         self.evidence = Evidence(database)
+        self.revisions = Revisions(database)
+        self.repairs = Repairs(database)
 
     def __enter__(self) -> Self:
         return self
@@ -67,19 +77,19 @@ class Catalog:
     @property
     def uuid(self) -> str:
         """Identifies this catalog and copies of it."""
-        return self._database.connection.execute(select(CatalogRow.uuid)).scalar_one()
+        return self.database.connection.execute(select(CatalogRow.uuid)).scalar_one()
 
     def transaction(self) -> AbstractContextManager[None]:
         """Write all or nothing; see :meth:`defectmap.catalog.database.Database.transaction`."""
-        return self._database.transaction()
+        return self.database.transaction()
 
     def snapshot(self) -> AbstractContextManager[None]:
         """Read one consistent state; see :meth:`defectmap.catalog.database.Database.snapshot`."""
-        return self._database.snapshot()
+        return self.database.snapshot()
 
     def close(self) -> None:
         """Close the file; an unfinished transaction is rolled back."""
-        self._database.close()
+        self.database.close()
 
 
 def open_catalog(

@@ -1,0 +1,147 @@
+"""Absorbing a shard: a catalog made elsewhere, whose evidence is added to this one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.dialects.sqlite import insert as insert_or
+
+from defectmap.catalog.checking import problems
+from defectmap.catalog.evidence import PlaneKey
+from defectmap.catalog.records import AbsorbReport
+from defectmap.catalog.schema import Base, FileRow, FrameRow, SightingsRow
+from defectmap.catalog.store import Catalog, open_catalog
+from defectmap.errors import CatalogError, PhotoError, ShardRefusedError
+
+_PAGE = 256
+_NAMED_AT_MOST = 10
+
+
+def absorb(catalog: Catalog, shard_path: Path) -> AbsorbReport:
+    """Add a shard's sensors, streams, frames, sightings, evidence and files; all of it or nothing.
+
+    A shard whose frames are all here already changes nothing. Files whose path is known keep what is known
+    here. The shard is verified first and only read; its revisions and repairs stay with it.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    shard_path : Path
+
+    Raises
+    ------
+    ShardRefusedError
+        If some but not all of its frames are here, if it is damaged, if it is this very catalog, or if its
+        evidence is of another method or its frames are laid out differently.
+    CatalogError
+        If the shard is no catalog or of another schema version.
+    """
+    if shard_path.exists() and shard_path.samefile(catalog.path):
+        raise ShardRefusedError(f"{shard_path} is the catalog itself; name a shard made elsewhere")
+    with open_catalog(shard_path, read_only=True) as shard, shard.snapshot():
+        _verify(shard)
+        with catalog.transaction():
+            new, known = _overlap(catalog, shard)
+            if not new:
+                return AbsorbReport(0, known=True, streams=())
+            if known:
+                raise ShardRefusedError(_partly_known(shard_path, known, len(new) + len(known)))
+            try:
+                streams = _match_streams(catalog, shard)
+            except (CatalogError, PhotoError) as error:
+                raise ShardRefusedError(f"{shard_path} cannot be merged: {error}") from error
+            frames = _copy_frames(catalog, shard, streams)
+            _copy_files(catalog, shard, frames)
+            _add_planes(catalog, shard, streams)
+    return AbsorbReport(len(frames), known=False, streams=tuple(sorted(set(streams.values()))))
+
+
+def _verify(shard: Catalog) -> None:
+    try:
+        trouble = next(problems(shard), None)
+    except CatalogError as error:
+        raise ShardRefusedError(str(error)) from error
+    if trouble:
+        raise ShardRefusedError(f"{shard.path} is damaged: {trouble}; ingest its photos into a new shard")
+
+
+def _overlap(catalog: Catalog, shard: Catalog) -> tuple[list[bytes], list[str]]:
+    """Return the digests of the shard's frames that are new, and the names of those that are known."""
+    new, known = [], []
+    for digest, name in shard.database.connection.execute(
+        select(FrameRow.digest, FrameRow.name).order_by(FrameRow.name)
+    ):
+        if catalog.frames.by_digest(digest) is None:
+            new.append(digest)
+        else:
+            known.append(name)
+    return new, known
+
+
+def _partly_known(path: Path, known: list[str], frames: int) -> str:
+    names = ", ".join(known[:_NAMED_AT_MOST]) + (", ..." if len(known) > _NAMED_AT_MOST else "")
+    return (
+        f"{path} cannot be merged: {len(known)} of its {frames} frames are here already ({names}), and their "
+        "evidence cannot be told from that of the others; ingest the photos that are missing here instead"
+    )
+
+
+def _match_streams(catalog: Catalog, shard: Catalog) -> dict[int, int]:
+    """Return this catalog's stream for each of the shard's, added where it is new."""
+    matched = {}
+    for theirs in shard.sensors.all():
+        ours = catalog.sensors.sensor(theirs.identity)
+        if theirs.nickname and not ours.nickname:
+            catalog.sensors.set_nickname(ours.id, theirs.nickname)
+        for stream in shard.sensors.streams(theirs.id):
+            found = catalog.sensors.stream(ours.id, stream.grid, stream.geometry, stream.method)
+            matched[stream.id] = found.id
+    return matched
+
+
+def _copy_frames(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -> dict[int, int]:
+    """Copy frames and their sightings; return this catalog's id of each frame of the shard."""
+    frames: dict[int, int] = {}
+    for row in _rows(shard, FrameRow):
+        values = {**row, "stream_id": streams[row["stream_id"]]}
+        frames[values.pop("id")] = catalog.database.connection.execute(
+            insert(FrameRow).values(**values).returning(FrameRow.id)
+        ).scalar_one()
+    for row in _rows(shard, SightingsRow):
+        catalog.database.connection.execute(
+            insert(SightingsRow).values(**{**row, "frame_id": frames[row["frame_id"]]})
+        )
+    return frames
+
+
+def _copy_files(catalog: Catalog, shard: Catalog, frames: Mapping[int, int]) -> None:
+    for row in _rows(shard, FileRow):
+        values = {**row, "frame_id": frames.get(row["frame_id"])}
+        del values["id"]
+        catalog.database.connection.execute(
+            insert_or(FileRow).values(**values).on_conflict_do_nothing(index_elements=[FileRow.path])
+        )
+
+
+def _add_planes(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -> None:
+    for theirs, ours in streams.items():
+        for epoch in shard.evidence.epochs(theirs):
+            for name in shard.evidence.plane_names(theirs, epoch):
+                catalog.evidence.add_plane_of(
+                    shard.evidence, PlaneKey(theirs, epoch, name), PlaneKey(ours, epoch, name)
+                )
+
+
+def _rows(catalog: Catalog, kind: type[Base]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a table, page by page."""
+    table = Base.metadata.tables[kind.__tablename__]
+    (key,) = table.primary_key.columns
+    page = select(table).order_by(key).limit(_PAGE)
+    last = 0
+    while rows := catalog.database.connection.execute(page.where(key > last)).all():
+        for row in rows:
+            yield row._asdict()
+        last = rows[-1]._mapping[key]
