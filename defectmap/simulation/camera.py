@@ -180,13 +180,14 @@ class SimulatedCamera:
         start, days = start or self.start, self.days if days is None else days
         habits = self.habits
         scenes = self._scenes(rng, n, first)
-        moments = np.sort(rng.uniform(0.0, days * 86400.0, len(set(scenes))))
+        # Hundredths of a second, as the files hold them.
+        begins = iter(np.sort(rng.integers(0, max(1, int(days * 8_640_000)), len(set(scenes)))))
         shares = np.array([share for _, _, share in habits.exposures_s])
         frames: list[Exposure] = []
         moment = start
         for offset, scene in enumerate(scenes):
             if not frames or scene != frames[-1].scene_id:
-                begun = start + timedelta(milliseconds=int(moments[len({*scenes[:offset]})] * 100) * 10)
+                begun = start + timedelta(milliseconds=10 * int(next(begins)))
                 moment = max(begun, moment + timedelta(seconds=1))
                 temperature = float(rng.uniform(*habits.temperature_c))
                 iso = int(rng.choice(habits.isos))

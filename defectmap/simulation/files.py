@@ -146,13 +146,13 @@ def _dng(camera: SimulatedCamera, shot: Shot, picture: NDArray[np.uint8]) -> byt
     exif = exif_segment(picture, camera.identity, shot.conditions, _multipliers(camera))
     red, green, blue = camera.white_balance
     largest = max(camera.white_balance)
+    neutral = red / largest, green / largest, blue / largest
+    unknown = 0.0, 0.0, 0.0
     return dng_bytes(
         np.ascontiguousarray(shot.mosaic[: camera.height, : camera.width]),
         camera.geometry,
-        # An all-zero matrix is an unknown one; the camera's colours are those of sRGB.
-        RawColour(
-            ((0.0,) * 3,) * 3, (red / largest, green / largest, blue / largest), camera.make, camera.model
-        ),
+        # An all-zero matrix stands for an unknown one: the camera's colours are those of sRGB.
+        RawColour((unknown, unknown, unknown), neutral, camera.make, camera.model),
         source=encode(thumbnail(picture), exif=exif),
         orientation=shot.conditions.orientation or 1,
     )

@@ -68,7 +68,7 @@ def draw_scene(rng: Generator, height: int, width: int) -> Scene:
     )
     kernels.paint(canvas, shapes, texture)
     kernels.sparkle(canvas, _points(rng, height, width, style))
-    level = 0.18 * 2.0 ** rng.normal(0.0, 0.8)
+    level = (0.02 if style == "night" else 0.18) * 2.0 ** rng.normal(0.0, 0.8)
     # The median-like mean (without the brightest hundredth) is what a light meter holds on to.
     sample = canvas[::4, ::4, 1]
     metered = float(np.minimum(sample, np.quantile(sample, 0.99)).mean())
@@ -281,7 +281,7 @@ def _shade_and_glare(rng: Generator, height: int, width: int, style: str) -> lis
                 np.array([size * rng.uniform(0.4, 1.0)]),
                 rng.uniform(0, np.pi, 1),
                 np.full((1, 3), strength),
-                rectangle=bool(rng.random() < 0.3),
+                rectangle=bool(strength < 1 and rng.random() < 0.3),
                 multiply=True,
                 softness=float(rng.uniform(2.0, 80.0)),
                 shading=0.0,
