@@ -208,6 +208,7 @@ class SimulatedCamera:
                 shutter_count=1000 + number,
                 orientation=8 if turned else 1,
                 software=self.software,
+                noise_reduction="OFF",
             )
             frames.append(Exposure(number, scene, conditions, temperature, brightness))
         return tuple(frames)

@@ -62,7 +62,7 @@ def exif_segment(
         serial=identity.serial,
         shutter_count=conditions.shutter_count or 0,
         white_balance=white_balance,
-        noise_reduction=conditions.noise_reduction or "OFF ",
+        noise_reduction=conditions.noise_reduction or "OFF",
         black_14bit=0,
         file_type="FINE",
         quality=None,

@@ -134,6 +134,7 @@ def _nef(
         white_balance=_multipliers(camera),
         software=camera.software,
         orientation=conditions.orientation or 1,
+        noise_reduction=conditions.noise_reduction or "OFF",
         black=electronics.black_dn,
         thumbnail=thumbnail(picture),
     )

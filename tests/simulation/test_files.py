@@ -11,6 +11,7 @@ import rawpy
 import tifffile
 from PIL import Image
 
+from defectmap.media.metadata import read_info
 from defectmap.simulation import TWELVE_BIT, Electronics, Habits, Planting, SimulatedCamera
 from defectmap.simulation.files import write_shoot
 from defectmap.simulation.render import render
@@ -33,6 +34,17 @@ def shoot(tmp_path_factory):
     folder = tmp_path_factory.mktemp("card")
     truth = write_shoot(CAMERA, folder, 4, ("nef", "dng", "jpeg"), compressions=["lossless"])
     return folder, truth
+
+
+@pytest.mark.parametrize(("suffix", "kind"), [("NEF", "raw"), ("DNG", "raw"), ("JPG", "jpeg")])
+def test_read_back(shoot, suffix, kind):
+    """Every file is an original of this camera to the program's own reader, with its exact conditions."""
+    folder, truth = shoot
+    for exposure, name in zip(truth.frames, NAMES, strict=True):
+        info = read_info((folder / f"{name}.{suffix}").read_bytes(), kind)
+        assert info.identity == CAMERA.identity
+        assert info.conditions == exposure.conditions
+        assert info.not_original is None
 
 
 def test_names_and_times(shoot):
