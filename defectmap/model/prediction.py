@@ -1,0 +1,267 @@
+"""What a photosite should read, judged by its neighbours of the same colour, and how far it is off.
+
+The prediction is the median of eight same-colour neighbours; the noise is read from the frame itself; the
+local texture, seen as the spread of the neighbours, widens it. All is a function of the one frame alone, so
+that a frame scores the same whatever else the catalog holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model.frame import JpegFrame, RawFrame
+from defectmap.model.sensor import MosaicGeometry
+
+PLANES = ("mosaic", "luma", "blue", "red")
+"""The planes of frames; sightings name them by their place here."""
+
+SIGHTING = np.dtype(
+    [("site", "<u4"), ("plane", "u1"), ("value", "<u2"), ("prediction", "<f4"), ("sigma", "<f4")]
+)
+"""One photosite standing out in one frame: flat site of its plane, DN, and what was expected."""
+
+_TEXTURE = np.float32(0.09)
+"""Share of the squared neighbour spread that counts as prediction error: (0.3 x spread)^2."""
+
+_QUARTILE = 0.31864
+"""25th percentile of |x| of a standard normal variable: low, so that texture hardly moves it."""
+
+_HIGHLIGHT = 0.94
+"""Above this share of the range a neighbour may be clipped, and the prediction with it."""
+
+_LEVELS, _RESIDUALS = 64, 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneModel:
+    """How the photosites of one plane are predicted from each other.
+
+    Attributes
+    ----------
+    offsets : ndarray of shape (rows, cols, 8, 2), int64
+        Row and column offsets of the eight neighbours, per position in the period of the pattern.
+    colours : ndarray of shape (rows, cols), int8
+        Colour of each position in the period.
+    black : float
+        Level without light, in DN.
+    clipped : int
+        Level from which a neighbour may be clipped, in DN.
+    gated : bool
+        Whether adjacent photosites of other colours can show that a spike belongs to the scene.
+    floor : float
+        Least noise variance, in DN squared.
+    """
+
+    offsets: NDArray[np.int64]
+    colours: NDArray[np.int8]
+    black: float
+    clipped: int
+    gated: bool
+    floor: float
+
+    @property
+    def pad(self) -> int:
+        """Rows and columns that the prediction reaches beyond a site."""
+        return int(np.abs(self.offsets).max())
+
+    def neighbours(self, sites: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+        """Return the neighbours that predict each site.
+
+        Parameters
+        ----------
+        sites : ndarray of shape (n,), int64
+            Flat sites.
+        shape : tuple of int
+            Rows and columns of the plane.
+
+        Returns
+        -------
+        ndarray of shape (n, 8), int64
+            Flat sites; those beyond an edge are mirrored back.
+        """
+        height, width = shape
+        rows, cols = np.divmod(sites, width)
+        offsets = self.offsets[rows % self.offsets.shape[0], cols % self.offsets.shape[1]]
+        return _mirror(rows[:, None] + offsets[..., 0], height) * width + _mirror(
+            cols[:, None] + offsets[..., 1], width
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPlane:
+    """One plane of one frame, compared with its own prediction.
+
+    Attributes
+    ----------
+    values : ndarray of shape (rows, cols), uint8 or uint16
+        DN.
+    z : ndarray of shape (rows, cols), int8
+        Score in sixteenths of a standard deviation, or `kernels.Z_INVALID`.
+    noise_code : ndarray of shape (rows, cols), uint8
+        log2 of sigma in eighths of an octave (low 7 bits); high bit: ties with the largest neighbour.
+    sightings : ndarray of shape (n,), SIGHTING
+        The sites that stand out by more than five standard deviations.
+    """
+
+    values: NDArray[Any]
+    z: NDArray[np.int8]
+    noise_code: NDArray[np.uint8]
+    sightings: NDArray[np.void]
+
+
+def _mirror(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    inside = np.abs(index)
+    return np.clip(np.where(inside >= size, 2 * (size - 1) - inside, inside), 0, size - 1)
+
+
+def mosaic_model(geometry: MosaicGeometry) -> PlaneModel:
+    """Return the model of an undemosaiced plane.
+
+    In a 2x2 pattern the neighbours are the eight of the same phase two away; in larger patterns the eight
+    nearest of the same colour.
+    """
+    rows, cols = geometry.period
+    letters = sorted({letter for row in geometry.cfa for letter in row})
+    colours = np.array([[letters.index(letter) for letter in row] for row in geometry.cfa], np.int8)
+    offsets = np.empty((rows, cols, 8, 2), np.int64)
+    for r in range(rows):
+        for c in range(cols):
+            offsets[r, c] = _nearest_same(colours, r, c)
+    black = float(np.mean(geometry.black))
+    clipped = int(black + _HIGHLIGHT * (geometry.white - black))
+    return PlaneModel(offsets, colours, black, clipped, gated=True, floor=0.25)
+
+
+def luma_model() -> PlaneModel:
+    """Return the model of a JPEG's luma: a ring of radius three, wider than a demosaiced spike."""
+    return _ring_model([(-3, 0), (-2, -2), (-2, 2), (0, -3), (0, 3), (2, -2), (2, 2), (3, 0)], clipped=250)
+
+
+def chroma_model() -> PlaneModel:
+    """Return the model of a chroma plane at half the luma grid: a ring of radius two."""
+    return _ring_model([(-2, -1), (-2, 1), (-1, -2), (-1, 2), (1, -2), (1, 2), (2, -1), (2, 1)], clipped=256)
+
+
+def _ring_model(ring: list[tuple[int, int]], clipped: int) -> PlaneModel:
+    offsets = np.array(ring, np.int64).reshape(1, 1, 8, 2)
+    return PlaneModel(offsets, np.zeros((1, 1), np.int8), 0.0, clipped, gated=False, floor=1.0)
+
+
+def _nearest_same(colours: NDArray[np.int8], r: int, c: int) -> NDArray[np.int64]:
+    rows, cols = colours.shape
+    if (rows, cols) == (2, 2):
+        return np.array([(y, x) for y in (-2, 0, 2) for x in (-2, 0, 2) if (y, x) != (0, 0)], np.int64)
+    near = [
+        (y * y + x * x, y, x)
+        for y in range(-rows, rows + 1)
+        for x in range(-cols, cols + 1)
+        if (y, x) != (0, 0) and colours[(r + y) % rows, (c + x) % cols] == colours[r, c]
+    ]
+    return np.array([(y, x) for _, y, x in sorted(near)[:8]], np.int64)
+
+
+def score_frame(frame: RawFrame | JpegFrame) -> dict[str, ScoredPlane]:
+    """Score every plane of a frame.
+
+    Returns
+    -------
+    dict of str to ScoredPlane
+        ``mosaic`` for a raw frame; ``luma`` and, unless the picture is grey, ``blue`` and ``red`` for a JPEG.
+    """
+    if isinstance(frame, RawFrame):
+        return {"mosaic": score_plane(frame.mosaic, mosaic_model(frame.geometry), "mosaic")}
+    planes = {"luma": score_plane(frame.luma, luma_model(), "luma")}
+    if frame.blue is not None and frame.red is not None:
+        planes["blue"] = score_plane(frame.blue, chroma_model(), "blue")
+        planes["red"] = score_plane(frame.red, chroma_model(), "red")
+    return planes
+
+
+def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPlane:
+    """Score one plane.
+
+    Parameters
+    ----------
+    values : ndarray of shape (rows, cols), uint8 or uint16
+        DN.
+    model : PlaneModel
+    name : str
+        Which of `PLANES` it is.
+
+    Returns
+    -------
+    ScoredPlane
+    """
+    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    height, width = values.shape
+    pad = model.pad
+    padded = (
+        np.pad(values, pad, mode="reflect") if min(height, width) > pad else np.pad(values, pad, mode="edge")
+    )
+    variance, shift = _noise_variance(padded, height, width, model)
+    z = np.empty((height, width), np.int8)
+    noise_code = np.empty((height, width), np.uint8)
+    offsets = model.offsets
+    # One set of offsets for the whole row makes the loop contiguous.
+    if (offsets == offsets[0, 0]).all():
+        offsets = offsets[:1, :1]
+    kernels.score_rows(
+        padded, pad, 0, height, offsets, variance, shift, _TEXTURE, np.int32(model.clipped), z, noise_code
+    )
+    if model.colours.shape not in {(1, 1), (2, 2)}:
+        # A mirrored border keeps the colours in place only where the pattern's period is two.
+        for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
+            border[...] = kernels.Z_INVALID
+    found = kernels.gate_and_sight(
+        padded, pad, model.offsets, model.colours, variance, shift, _TEXTURE, model.gated, z
+    )
+    sightings = np.empty(len(found), SIGHTING)
+    sightings["plane"] = PLANES.index(name)
+    for field, column in zip(("site", "value", "prediction", "sigma"), found.T, strict=True):
+        sightings[field] = column
+    return ScoredPlane(values, z, noise_code, sightings)
+
+
+def _noise_variance(
+    padded: NDArray[Any], height: int, width: int, model: PlaneModel
+) -> tuple[NDArray[np.float32], int]:
+    """Measure the noise variance as a function of level in the frame itself.
+
+    Returns
+    -------
+    variance : ndarray of float32
+        By twice the predicted level, shifted right by `shift` bits.
+    shift : int
+    """
+    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    histogram = np.zeros((_LEVELS, _RESIDUALS), np.int64)
+    step = 8 if height >= 512 else 1
+    kernels.residual_histogram(
+        padded, model.pad, height, width, model.offsets, step, np.float32(model.black), histogram
+    )
+    top = 2 * int(np.iinfo(padded.dtype).max)
+    shift = max(0, top.bit_length() - 14)
+    counts = histogram.sum(axis=1)
+    usable = np.flatnonzero(counts >= 400)
+    if usable.size == 0:
+        usable = np.flatnonzero(counts)
+    cumulative = np.cumsum(histogram[usable], axis=1)
+    quarter = counts[usable, None] * 0.25
+    index = np.argmax(cumulative >= quarter, axis=1)
+    rows = np.arange(usable.size)
+    here = histogram[usable, index]
+    before = cumulative[rows, index] - here
+    # |2 x residual| = k stands for the interval k - 1/2 .. k + 1/2 (0 for 0 .. 1/2).
+    lower = np.maximum(index - 0.5, 0.0)
+    span = np.where(index == 0, 0.5, 1.0)
+    quartile = lower + span * (quarter[:, 0] - before) / here
+    measured = np.maximum((0.5 * quartile / _QUARTILE) ** 2, model.floor)
+    twice = (np.arange((top >> shift) + 1) + 0.5) * (1 << shift) - 0.5
+    position = 4.0 * np.log2(np.maximum(0.5 * twice - model.black, 0.0) * 0.25 + 1.0)
+    return np.interp(position, usable + 0.5, measured).astype(np.float32), shift

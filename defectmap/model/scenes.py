@@ -1,0 +1,130 @@
+"""Which frames show the same framing: a tripod series must not count as many witnesses.
+
+Scenes are the connected components of the relation "alike", so that they depend on the set of frames and not
+on the order in which the frames arrive.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model.frame import JpegFrame, RawFrame
+
+FRAMES_PER_SCENE = 2
+"""So many frames of a scene enter the sums."""
+
+_SIDE = 16
+_ALIKE = 0.98
+
+
+def signature(frame: RawFrame | JpegFrame) -> bytes:
+    """Summarise the framing: block means over a 16x16 grid, less their mean, as int8.
+
+    Returns
+    -------
+    bytes
+        256 of them.
+    """
+    plane: NDArray[Any] = frame.mosaic if isinstance(frame, RawFrame) else frame.luma
+    height, width = plane.shape
+    period = 12  # a multiple of the usual CFA periods, so that every block mixes the colours alike
+    rows = np.arange(_SIDE + 1) * (height // period) // _SIDE * period
+    cols = np.arange(_SIDE + 1) * (width // period) // _SIDE * period
+    if rows[1] == 0 or cols[1] == 0:
+        rows = np.arange(_SIDE + 1) * height // _SIDE
+        cols = np.arange(_SIDE + 1) * width // _SIDE
+    by_rows = np.add.reduceat(plane, rows[:-1], axis=0, dtype=np.uint32)
+    sums = np.add.reduceat(by_rows, cols[:-1], axis=1, dtype=np.uint64)
+    area = np.outer(np.diff(np.append(rows[:-1], height)), np.diff(np.append(cols[:-1], width)))
+    means = sums / np.maximum(area, 1)
+    means -= means.mean()
+    largest = float(np.abs(means).max())
+    return bytes(np.rint(means * (127.0 / largest) if largest else means).astype(np.int8).tobytes())
+
+
+def alike(first: Sequence[bytes], second: Sequence[bytes]) -> NDArray[np.bool_]:
+    """Tell which frames show the same framing.
+
+    Parameters
+    ----------
+    first, second : sequences of bytes
+        Signatures.
+
+    Returns
+    -------
+    ndarray of shape (len(first), len(second)), bool
+        Whether the signatures correlate by more than 0.98.
+    """
+    return np.asarray(_unit(first) @ _unit(second).T > _ALIKE)
+
+
+def _unit(signatures: Sequence[bytes]) -> NDArray[np.float32]:
+    matrix = np.frombuffer(b"".join(signatures), np.int8).reshape(len(signatures), -1).astype(np.float32)
+    matrix -= matrix.mean(axis=1, keepdims=True)
+    norm = np.sqrt((matrix * matrix).sum(axis=1, keepdims=True))
+    return np.asarray(matrix / np.maximum(norm, 1.0))
+
+
+def join_scenes(
+    known: Mapping[int, int], signatures: Mapping[int, bytes], fresh: Sequence[int]
+) -> dict[int, int]:
+    """Assign scenes after new frames arrived.
+
+    Parameters
+    ----------
+    known : mapping of frame to scene
+        The scenes so far.
+    signatures : mapping of frame to signature
+        Of all frames, known and new.
+    fresh : sequence of int
+        The new frames.
+
+    Returns
+    -------
+    dict of frame to scene
+        Of all frames. A scene bears the smallest number among its frames; a new frame may join known scenes.
+    """
+    parent: dict[int, int] = dict(known)
+    parent.update({frame: frame for frame in fresh})
+
+    def root(frame: int) -> int:
+        while parent[frame] != frame:
+            parent[frame] = parent[parent[frame]]
+            frame = parent[frame]
+        return frame
+
+    everyone = [*known, *fresh]
+    block = 1024
+    for start in range(0, len(fresh), block):
+        part = fresh[start : start + block]
+        for other in range(0, len(everyone), 4 * block):
+            others = everyone[other : other + 4 * block]
+            pairs = np.argwhere(alike([signatures[f] for f in part], [signatures[f] for f in others]))
+            for i, j in pairs:
+                a, b = root(part[i]), root(others[j])
+                parent[max(a, b)] = min(a, b)
+    return {frame: root(frame) for frame in everyone}
+
+
+def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[int]:
+    """Choose the frames that enter the sums: the first two of each scene.
+
+    Parameters
+    ----------
+    scenes : mapping of frame to scene
+    order : mapping of frame to a sortable key
+        When the frame was taken; a total order.
+
+    Returns
+    -------
+    set of int
+        A function of the set of frames alone.
+    """
+    members: dict[Hashable, list[int]] = {}
+    for frame in sorted(scenes, key=lambda f: order[f]):
+        members.setdefault(scenes[frame], []).append(frame)
+    return {frame for group in members.values() for frame in group[:FRAMES_PER_SCENE]}
