@@ -189,8 +189,10 @@ def _read_tags(data: bytes) -> dict[str, str]:
                     tags[key] = datum.print(exif) if key in _NOISE_REDUCTION else datum.toString()
                 except (UnicodeDecodeError, exiv2.Exiv2Error):
                     continue
-    except (exiv2.Exiv2Error, UnicodeDecodeError, MemoryError) as error:
-        raise FailedPhotoError(f"has metadata that cannot be read: {_clean(str(error))}") from error
+    except exiv2.Exiv2Error as error:
+        raise FailedPhotoError(f"has metadata that cannot be read: {_clean(error.message)}") from error
+    except (UnicodeDecodeError, MemoryError) as error:
+        raise FailedPhotoError("has metadata that cannot be read: they are corrupt") from error
     return tags
 
 

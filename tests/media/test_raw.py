@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import rawpy
 import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from defectmap.errors import FailedPhotoError, SkippedPhotoError
+from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media import raw as raw_module
 from defectmap.media.raw import decode_raw, read_colour
 from defectmap.model.sensor import SensorIdentity
@@ -211,3 +213,29 @@ def test_colour_without_white_balance_is_daylight() -> None:
     colour = read_colour(real("canon_d30.crw"), SensorIdentity("Canon", "Canon EOS D30", None))
     assert 0 < colour.neutral[0] < colour.neutral[2] < 1
     assert colour.neutral[1] == 1
+
+
+SMALL = dng(noise(32, 48))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_corrupt_files_end_in_a_reason(data: st.DataObject) -> None:
+    """Whatever bytes are changed, cut or put in, decoding ends in a frame or in a PhotoError."""
+    content = bytearray(SMALL)
+    header = data.draw(st.booleans())
+    for _ in range(data.draw(st.integers(1, 8))):
+        content[data.draw(st.integers(0, 400 if header else len(content) - 1))] = data.draw(
+            st.integers(0, 255)
+        )
+    if data.draw(st.booleans()):
+        at = data.draw(st.integers(0, len(content)))
+        content[at:at] = data.draw(st.binary(max_size=20))
+    try:
+        frame = decode_raw(bytes(content))
+    except PhotoError as error:
+        assert error.reason
+    else:
+        geometry = frame.geometry
+        assert frame.mosaic.shape == (geometry.visible_height, geometry.visible_width)
+        assert len(geometry.black) == geometry.period[0] * geometry.period[1]
