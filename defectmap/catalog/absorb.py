@@ -68,17 +68,15 @@ def _verify(shard: Catalog) -> None:
         raise ShardRefusedError(f"{shard.path} is damaged: {trouble}; ingest its photos into a new shard")
 
 
-def _overlap(catalog: Catalog, shard: Catalog) -> tuple[list[bytes], list[str]]:
-    """Return the digests of the shard's frames that are new, and the names of those that are known."""
-    new, known = [], []
-    for digest, name in shard.database.connection.execute(
-        select(FrameRow.digest, FrameRow.name).order_by(FrameRow.name)
-    ):
-        if catalog.frames.by_digest(digest) is None:
-            new.append(digest)
-        else:
-            known.append(name)
-    return new, known
+def _overlap(catalog: Catalog, shard: Catalog) -> tuple[list[str], list[str]]:
+    """Return the names of the shard's frames that are new here, and of those that are known."""
+    ours = set(catalog.database.connection.scalars(select(FrameRow.digest)))
+    theirs = shard.database.connection.execute(
+        select(FrameRow.digest, FrameRow.name).order_by(FrameRow.captured, FrameRow.name)
+    ).all()
+    return [name for digest, name in theirs if digest not in ours], [
+        name for digest, name in theirs if digest in ours
+    ]
 
 
 def _partly_known(path: Path, known: list[str], frames: int) -> str:
@@ -106,23 +104,24 @@ def _copy_frames(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -
     """Copy frames and their sightings; return this catalog's id of each frame of the shard."""
     frames: dict[int, int] = {}
     for row in _rows(shard, FrameRow):
-        values = {**row, "stream_id": streams[row["stream_id"]]}
-        frames[values.pop("id")] = catalog.database.connection.execute(
-            insert(FrameRow).values(**values).returning(FrameRow.id)
+        frame_id = row.pop("id")
+        row["stream_id"] = streams[row["stream_id"]]
+        frames[frame_id] = catalog.database.connection.execute(
+            insert(FrameRow).values(**row).returning(FrameRow.id)
         ).scalar_one()
     for row in _rows(shard, SightingsRow):
         catalog.database.connection.execute(
-            insert(SightingsRow).values(**{**row, "frame_id": frames[row["frame_id"]]})
+            insert(SightingsRow).values({**row, "frame_id": frames[row["frame_id"]]})
         )
     return frames
 
 
 def _copy_files(catalog: Catalog, shard: Catalog, frames: Mapping[int, int]) -> None:
     for row in _rows(shard, FileRow):
-        values = {**row, "frame_id": frames.get(row["frame_id"])}
-        del values["id"]
+        del row["id"]
+        row["frame_id"] = frames.get(row["frame_id"])
         catalog.database.connection.execute(
-            insert_or(FileRow).values(**values).on_conflict_do_nothing(index_elements=[FileRow.path])
+            insert_or(FileRow).values(**row).on_conflict_do_nothing(index_elements=[FileRow.path])
         )
 
 

@@ -100,12 +100,19 @@ class Database:
             self._roll_back()
 
     def backup(self, target: Path) -> None:
-        """Copy the whole database into an existing empty file, through SQLite's backup interface."""
+        """Copy the whole database into an existing empty file, through SQLite's backup interface.
+
+        Raises
+        ------
+        CatalogError
+            If the copy cannot be written; it is removed then.
+        """
         copy = sqlite3.connect(target)
         source = sqlite3.connect(_uri(self.path, "mode=ro"), uri=True)
         try:
             source.backup(copy)
         except sqlite3.Error as error:
+            target.unlink()
             raise CatalogError(explain(target, error)) from error
         finally:
             source.close()
@@ -140,10 +147,10 @@ class Database:
         try:
             try:
                 return self._configured(mode, read_only, busy_timeout_s)
-            except sqlite3.OperationalError:
+            except sqlite3.OperationalError as error:
                 # In a folder that cannot be written SQLite cannot make the files that go with its write-ahead
                 # log; without a log beside it, the file alone is the whole truth.
-                if not read_only or _log_beside(self.path):
+                if not read_only or not _cannot_write(error) or _log_beside(self.path):
                     raise
                 return self._configured("immutable=1", read_only, busy_timeout_s)
         except sqlite3.Error as error:
@@ -200,6 +207,10 @@ def explain(path: Path, error: sqlite3.Error) -> str:
 
 def _uri(path: Path, query: str) -> str:
     return f"{path.absolute().as_uri()}?{query}"
+
+
+def _cannot_write(error: sqlite3.Error) -> bool:
+    return error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY)
 
 
 def _log_beside(path: Path) -> bool:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
+from typing import Final
 
 import sqlalchemy as sa
 
 from defectmap.errors import CatalogError
+
+# Alembic keeps the running environment in module globals.
+_alone: Final = Lock()
 
 
 def migrations_folder() -> Path:
@@ -33,7 +38,8 @@ def migrate(connection: sa.Connection) -> None:
     config = Config()
     config.set_main_option("script_location", str(migrations_folder()).replace("%", "%%"))
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    with _alone:
+        command.upgrade(config, "head")
 
 
 def schema_revision(connection: sa.Connection) -> str | None:

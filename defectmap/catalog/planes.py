@@ -7,8 +7,8 @@ checksum of its payload, shape and type. Bytes are little-endian whatever the ma
 
 from __future__ import annotations
 
+import ast
 import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -35,7 +35,8 @@ class Blob:
     ----------
     shape : tuple of int
     dtype : str
-        numpy's description of the type, byte order included; for a structured type a JSON list of its fields.
+        numpy's description of the type, byte order included; for a structured type the list of its fields, as
+        in the header of an npy file (numpy enhancement proposal 1).
     checksum : bytes
         8 bytes.
     payload : bytes
@@ -114,7 +115,7 @@ def pack_records(records: NDArray[np.void]) -> Blob:
     # Like bytes of all records side by side: what byte shuffle does for plain numbers.
     columns = packed.view(np.uint8).reshape(len(packed), dtype.itemsize).T
     payload = _CODEC.encode(np.ascontiguousarray(columns))
-    description = json.dumps(dtype.descr)
+    description = repr(dtype.descr)
     return Blob(records.shape, description, _checksum(records.shape, description, payload), payload)
 
 
@@ -126,7 +127,7 @@ def unpack_records(blob: Blob) -> NDArray[np.void]:
     DamagedBlobError
     """
     blob.verify()
-    dtype = np.dtype(_fields(json.loads(blob.dtype)))
+    dtype = np.dtype(ast.literal_eval(blob.dtype))
     columns = np.empty((dtype.itemsize, *blob.shape), dtype=np.uint8)
     if columns.size:
         _decode_into(blob.payload, columns)
@@ -162,14 +163,6 @@ def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.names is None or dtype.hasobject:
         raise TypeError(f"records have a structured dtype of plain values, not {dtype}")
     return np.dtype([(name, dtype[name].newbyteorder("<")) for name in dtype.names])
-
-
-def _fields(description: list[Any]) -> list[Any]:
-    """Restore the tuples of a dtype's description, which JSON knows as lists."""
-    return [
-        (name, _fields(kind) if isinstance(kind, list) else kind, *map(tuple, shape))
-        for name, kind, *shape in description
-    ]
 
 
 def _checksum(shape: tuple[int, ...], dtype: str, payload: bytes) -> bytes:

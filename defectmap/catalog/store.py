@@ -29,9 +29,6 @@ from defectmap.errors import CatalogError
 
 _log = logging.getLogger(__name__)
 
-# Blobs of a megabyte want few, large pages; 16 KiB is also the unit that flash storage likes to write.
-_PAGE_SIZE = 16384
-
 
 class Catalog:
     """An open catalog; close it, or use it in a ``with`` statement. For one thread at a time.
@@ -147,8 +144,14 @@ def open_database(path: Path, *, read_only: bool = False, busy_timeout_s: float 
     return Database(path, read_only=read_only, busy_timeout_s=busy_timeout_s)
 
 
-def upgrade(path: Path) -> Path | None:
+def upgrade(path: Path, *, busy_timeout_s: float = 30.0) -> Path | None:
     """Bring a catalog of an older schema up to date, keeping a copy of it as it was.
+
+    Parameters
+    ----------
+    path : Path
+    busy_timeout_s : float
+        How long to wait for another writer, in seconds.
 
     Returns
     -------
@@ -161,7 +164,7 @@ def upgrade(path: Path) -> Path | None:
         If it is no catalog, was made by a newer program, is in use or cannot be migrated; it is left as it
         was then.
     """
-    with open_database(path) as database:
+    with open_database(path, busy_timeout_s=busy_timeout_s) as database:
         # SQLite changes a table by making it anew, which foreign keys would forbid; they are checked below.
         database.connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         with database.transaction():
@@ -193,7 +196,6 @@ def _create(path: Path) -> None:
     try:
         with Database(draft, create=True) as database:
             connection = database.connection
-            connection.exec_driver_sql(f"PRAGMA page_size = {_PAGE_SIZE}")
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             with database.transaction():
                 migrate(connection)
@@ -225,10 +227,14 @@ def _backup(database: Database, label: str) -> Path:
     path = database.path
     for number in range(1, 1000):
         copy = path.with_name(f"{path.name}.{label}" + (f"-{number}" if number > 1 else ""))
-        with contextlib.suppress(FileExistsError):
+        try:
             copy.touch(exist_ok=False)
-            database.backup(copy)
-            return copy
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise CatalogError(f"no copy of {path} can be made beside it: {error.strerror}") from error
+        database.backup(copy)
+        return copy
     raise CatalogError(f"{path.parent} is full of copies of {path.name}; move some of them away")
 
 

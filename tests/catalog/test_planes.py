@@ -1,0 +1,117 @@
+"""Promises of the blobs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as nps
+
+from defectmap.catalog.planes import (
+    DamagedBlobError,
+    added,
+    band_starts,
+    pack,
+    pack_records,
+    unpack,
+    unpack_records,
+)
+
+integer_types = st.one_of(
+    nps.integer_dtypes(endianness="?", sizes=(8, 16, 32, 64)),
+    nps.unsigned_integer_dtypes(endianness="?", sizes=(8, 16, 32, 64)),
+)
+planes = integer_types.flatmap(lambda t: nps.arrays(t, nps.array_shapes(min_dims=2, max_dims=2, min_side=0)))
+fields = st.one_of(
+    nps.integer_dtypes(endianness="?"),
+    nps.unsigned_integer_dtypes(endianness="?"),
+    nps.floating_dtypes(endianness="?", sizes=(16, 32, 64)),
+    nps.byte_string_dtypes(max_len=5),
+    nps.array_dtypes(nps.unsigned_integer_dtypes(endianness="<"), max_size=3, allow_subarrays=False),
+)
+record_types = nps.array_dtypes(fields, max_size=4, allow_subarrays=True).filter(lambda t: t.names)
+records = record_types.flatmap(lambda t: nps.arrays(t, st.integers(0, 9)))
+
+
+@given(planes, st.booleans())
+def test_plane_comes_back(plane, turned):
+    """Any integer array comes back with its values, shape and native type, however it lay in memory."""
+    plane = plane[::-1, ::2] if turned else plane
+
+    restored = unpack(pack(plane))
+
+    np.testing.assert_array_equal(restored, plane)
+    assert plane.dtype.newbyteorder("=") == restored.dtype
+    assert plane.shape == restored.shape
+    assert restored.flags.writeable
+
+
+@given(records)
+def test_records_come_back(table):
+    """Any structured array comes back with its fields and values."""
+    restored = unpack_records(pack_records(table))
+
+    assert table.dtype.names == restored.dtype.names
+    for name in table.dtype.names:
+        assert table[name].tobytes() == restored[name].astype(table.dtype[name].base).tobytes()
+
+
+def test_aligned_records_come_back_without_their_padding():
+    """Padding between fields is not stored."""
+    table = np.array([(1, 2.5), (3, -1.0)], dtype=np.dtype([("row", "u1"), ("z", "f8")], align=True))
+
+    restored = unpack_records(pack_records(table))
+
+    assert table.tolist() == restored.tolist()
+    assert restored.dtype.itemsize == 9
+
+
+def test_records_of_objects_are_refused():
+    """Python objects are nothing that a catalog holds."""
+    with pytest.raises(TypeError, match="plain values"):
+        pack_records(np.zeros(2, dtype=[("a", object)]))
+
+
+@given(planes.filter(lambda plane: plane.size > 0), st.data())
+def test_any_changed_byte_is_noticed(plane, data):
+    """A blob with one byte changed, or a shape or type that is not its own, is refused."""
+    blob = pack(plane)
+    position = data.draw(st.integers(0, len(blob.payload) - 1))
+    payload = bytearray(blob.payload)
+    payload[position] ^= data.draw(st.integers(1, 255))
+
+    rows, cols = blob.shape
+    for damaged in (
+        replace(blob, payload=bytes(payload)),
+        replace(blob, shape=(rows + 1, cols)),
+        replace(blob, dtype="<f8"),
+    ):
+        with pytest.raises(DamagedBlobError):
+            unpack(damaged)
+
+
+@given(st.data(), integer_types, st.sampled_from([1, -1]))
+def test_sums_are_exact_or_refused(data, dtype, sign):
+    """A sum is what whole numbers give; one that the type cannot hold raises and never wraps."""
+    native = dtype.newbyteorder("=")
+    ours, theirs = data.draw(nps.arrays(native, 3)), data.draw(nps.arrays(native, 3))
+    wanted = [int(a) + sign * int(b) for a, b in zip(ours, theirs, strict=True)]
+    limits = np.iinfo(native)
+
+    if all(limits.min <= value <= limits.max for value in wanted):
+        assert wanted == added(ours, theirs, sign).tolist()
+    else:
+        with pytest.raises(OverflowError, match=native.name):
+            added(ours, theirs, sign)
+
+
+@given(st.integers(0, 5000), st.integers(0, 10000), st.sampled_from([1, 2, 4, 8]))
+def test_bands_cover_every_row_once(rows, cols, itemsize):
+    """Bands follow each other from the first row to the last and stay near a megabyte."""
+    bands = list(band_starts(rows, cols, itemsize))
+
+    assert list(range(rows)) == [row for first, count in bands for row in range(first, first + count)]
+    assert all(count == 1 or count * cols * itemsize <= 1 << 20 for _, count in bands)
