@@ -79,7 +79,7 @@ def _extend(bits, size):
 
 @nb.njit(cache=True, nogil=True)
 def _read_block(clean, at, dc, ac, block):
-    """Decode one block whose other entries are already 0; block[0] is the DC difference. -1 for a bad code."""
+    """Decode one block into zeros, its DC as a difference; the bit behind it, -1 for a bad code."""
     word = _peek(clean, at)
     entry = np.int64(dc[word >> 16])
     length, size = entry >> 8, entry & 255
@@ -219,7 +219,7 @@ def settle_block(block, changed, predictor, dc_length, ac_length):
 
 @nb.njit(cache=True, nogil=True, inline="always")
 def _put(out, state, value, length):
-    """Append `length` (up to 32) bits of `value`, stuffing a zero behind every FF. `state`: (end, bits, held)."""
+    """Append up to 32 bits, stuffing a zero behind every FF. `state` is (end, bits, number of bits)."""
     bits = (state[1] << length) | value
     held = state[2] + length
     end = state[0]
@@ -295,7 +295,9 @@ def write_segment(clean, at, end, mcus, blocks, first, behind, predictors, plan,
         for b in range(len(plan)):
             d, a = plan[b, 1], plan[b, 2]
             block = blocks[i, b]
-            if not _write_block(block, dc[plan[b, 0]], codes[d], lengths[d], codes[a], lengths[a], out, state):
+            if not _write_block(
+                block, dc[plan[b, 0]], codes[d], lengths[d], codes[a], lengths[a], out, state
+            ):
                 return NO_SYMBOL, np.int64(0)
             dc[plan[b, 0]] = block[0]
         at = behind[mcu]

@@ -330,7 +330,7 @@ def _assemble(
         raise CorruptJpegError("its frame is empty")
     entries = [tuple(frame[6 + 3 * i : 9 + 3 * i]) for i in range(count)]
     if count not in (1, 3):
-        raise UnsupportedJpegError(f"it has {count} colour components (CMYK?), and only 1 or 3 can be patched")
+        raise UnsupportedJpegError(f"it has {count} colour components, and only 1 or 3 can be patched")
     if count == 3 and (transform == 0 or bytes(e[0] for e in entries) == b"RGB"):
         raise UnsupportedJpegError("it stores red, green and blue planes, and only YCbCr can be patched")
     if not scan or len(scan) != 4 + 2 * scan[0]:
@@ -362,7 +362,7 @@ def _assemble(
                 quantisation[table], used.setdefault(dc, len(used)), used.setdefault(ac, len(used)),
             )
         )  # fmt: skip
-    # A scan of a single component is not interleaved: its unit is one block, whatever its factors (T.81 A.2.2).
+    # The unit of a single component is one block, whatever its sampling factors (T.81 A.2.2).
     unit_v, unit_h = (8 * most_v, 8 * most_h) if count > 1 else (8, 8)
     return Header(
         height, width, tuple(components), tuple(tables[key] for key in used),

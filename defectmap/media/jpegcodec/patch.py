@@ -20,6 +20,7 @@ from defectmap.media.jpegcodec.markers import Component, Header, end_of_picture,
 Blocks = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
+_NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _FIT_TRIES: Final = 48
 _FIT_TRIES_WHEN_FREE: Final = 4
 
@@ -33,7 +34,9 @@ def _zigzag() -> NDArray[np.intp]:
 
 _ZIGZAG: Final = _zigzag()
 _FREQUENCY: Final = np.arange(8)[:, None]
-_DCT: Final[Floats] = np.cos((2 * np.arange(8) + 1) * _FREQUENCY * np.pi / 16) / np.where(_FREQUENCY, 2, 8**0.5)
+_DCT: Final[Floats] = np.cos((2 * np.arange(8) + 1) * _FREQUENCY * np.pi / 16) / np.where(
+    _FREQUENCY, 2, 8**0.5
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,10 @@ class JpegPatch:
         self._kernels = _kernels()
         header = self.header
         self._plan = np.array(
-            [(c, header.components[c].dc_table, header.components[c].ac_table) for c in header.block_components],
+            [
+                (c, header.components[c].dc_table, header.components[c].ac_table)
+                for c in header.block_components
+            ],
             np.int64,
         )
         self._lookups = np.stack([t.lookup for t in header.tables])
@@ -108,13 +114,18 @@ class JpegPatch:
             raise CorruptJpegError("it holds less picture data than its size needs, so it is truncated")
         self._clean = np.zeros(available + kernels.GUARD, np.uint8)
         self._spans = np.zeros((-(-self._count // self._interval), 4), np.int64)
-        code, segments, self._scan_end = kernels.unstuff(
-            np.frombuffer(data, np.uint8), header.scan_start, header.restart_interval > 0, self._clean, self._spans
+        code, segments, scan_end = kernels.unstuff(
+            np.frombuffer(data, np.uint8),
+            header.scan_start,
+            header.restart_interval > 0,
+            self._clean,
+            self._spans,
         )
         if code == kernels.RAN_OUT:
             raise CorruptJpegError("its picture data has no end, so it is truncated")
         if code == kernels.BAD_RESTART or segments != len(self._spans):
             raise CorruptJpegError("its restart markers are missing or out of order")
+        self._scan_end = int(scan_end)
         used = self._spans[-1, 1]
         self._clean[used:] = 0
         self._clean = self._clean[: used + kernels.GUARD]
@@ -163,7 +174,7 @@ class JpegPatch:
         return mcu, before + row % chosen.down * chosen.across + col % chosen.across
 
     def window(self, component: int, top: int, left: int, height: int, width: int) -> Floats:
-        """Samples of a component, neither rounded nor clipped.
+        """Return samples of a component, neither rounded nor clipped.
 
         Parameters
         ----------
@@ -256,7 +267,7 @@ class JpegPatch:
                     blocks[place], (mcu, place) in touched, dc[component],
                     self._lengths[dc_table], self._lengths[ac_table],
                 ):  # fmt: skip
-                    raise MissingSymbolError("the Huffman tables of the photo have no code for the repaired values")
+                    raise MissingSymbolError(_NO_CODE)
                 dc[component] = blocks[place, 0]
 
     def _follows(self, mcu: int) -> bool:
@@ -344,14 +355,16 @@ class JpegPatch:
         for segment, mcus in by_segment.items():
             clean_start, clean_end, raw_start, raw_end = self._spans[segment].tolist()
             blocks = np.stack([changed[m] if m in changed else self._original(m) for m in mcus])
-            out = np.zeros(2 * (clean_end - clean_start + self._kernels.GUARD * blocks.shape[0] * 10), np.uint8)
+            out = np.zeros(
+                2 * (clean_end - clean_start + self._kernels.GUARD * blocks.shape[0] * 10), np.uint8
+            )
             last = min((segment + 1) * self._interval, self._count) - 1
             code, size = self._kernels.write_segment(
                 self._clean, clean_start * 8, self._behind[last], np.array(mcus, np.int64), blocks,
                 self._first, self._behind, self._predictors, self._plan, self._codes, self._lengths, out,
             )  # fmt: skip
             if code != self._kernels.OK:
-                raise MissingSymbolError("the Huffman tables of the photo have no code for the repaired values")
+                raise MissingSymbolError(_NO_CODE)
             pieces += [self._data[copied:raw_start], out[:size].tobytes()]
             copied = raw_end
         pieces.append(self._data[copied : self._scan_end])

@@ -1,0 +1,27 @@
+"""Repair of JPEG files without a second loss: a few blocks are coded anew, all other bits copied."""
+
+from defectmap.media.jpegcodec.errors import (
+    CorruptJpegError,
+    JpegLengthError,
+    MissingSymbolError,
+    UnsupportedJpegError,
+)
+from defectmap.media.jpegcodec.markers import Component, Header, parse_header
+from defectmap.media.jpegcodec.patch import Delta, JpegPatch
+from defectmap.media.jpegcodec.repair import JpegRepair, repair_jpeg
+from defectmap.model.rendered import RenderedSite
+
+__all__ = [
+    "Component",
+    "CorruptJpegError",
+    "Delta",
+    "Header",
+    "JpegLengthError",
+    "JpegPatch",
+    "JpegRepair",
+    "MissingSymbolError",
+    "RenderedSite",
+    "UnsupportedJpegError",
+    "parse_header",
+    "repair_jpeg",
+]

@@ -1,0 +1,112 @@
+"""Take the spots of bad photosites out of a JPEG."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.media.jpegcodec.errors import MissingSymbolError
+from defectmap.media.jpegcodec.patch import Delta, JpegPatch
+from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
+
+
+@dataclass(frozen=True, slots=True)
+class JpegRepair:
+    """A repaired file.
+
+    Attributes
+    ----------
+    data : bytes
+        The file; equal to the one given if nothing was repaired.
+    repaired : tuple of (row, col)
+    left : tuple of ((row, col), reason)
+        Sites that were not repaired, each with why.
+    """
+
+    data: bytes
+    repaired: tuple[tuple[int, int], ...]
+    left: tuple[tuple[tuple[int, int], str], ...]
+
+
+def repair_jpeg(data: bytes, sites: Sequence[RenderedSite], *, grow: bool = True) -> JpegRepair:
+    """Remove the spots of bad sites; every bit that they do not concern stays as it is.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole JPEG file.
+    sites : sequence of RenderedSite
+        On the stored grid of the file.
+    grow : bool
+        Whether the file may become longer; see :meth:`JpegPatch.to_bytes`.
+
+    Returns
+    -------
+    JpegRepair
+
+    Raises
+    ------
+    UnsupportedJpegError, CorruptJpegError
+        If the file cannot be patched at all.
+    JpegLengthError
+        If the length of the file cannot be kept and must be.
+    """
+    patch = JpegPatch(data)
+    left: dict[tuple[int, int], str] = {}
+    inside: dict[tuple[int, int], RenderedSite] = {}
+    for site in sites:
+        if 0 <= site.row < patch.header.height and 0 <= site.col < patch.header.width:
+            inside[site.row, site.col] = site
+        else:
+            left[site.row, site.col] = "outside of this photo"
+    waiting = groups(inside.values())
+    # Fierce spots first: the ring of one must not be taken for the surroundings of a faint one.
+    waiting.sort(key=lambda group: -_contrast(patch, group))
+    while waiting:
+        group = waiting.pop(0)
+        planes = _planes(patch, group)
+        removal = remove(planes, group, [s for other in waiting for s in other if _close(s, group)])
+        reasons = [None if visible else "not visible in this photo" for visible in removal.visible]
+        try:
+            patch.add([_delta(i, p, d) for i, (p, d) in enumerate(zip(planes, removal.deltas, strict=True))])
+        except MissingSymbolError as error:
+            reasons = [reason or error.reason for reason in reasons]
+        left |= {(s.row, s.col): reason for s, reason in zip(group, reasons, strict=True) if reason}
+    repaired = tuple(sorted(place for place in inside if place not in left))
+    return JpegRepair(patch.to_bytes(grow=grow) if repaired else data, repaired, tuple(sorted(left.items())))
+
+
+def _delta(component: int, plane: Plane, values: NDArray[np.float64]) -> Delta:
+    return Delta(component, plane.top, plane.left, values)
+
+
+def _close(site: RenderedSite, group: Sequence[RenderedSite]) -> bool:
+    return any(max(abs(site.row - s.row), abs(site.col - s.col)) < 4 * REACH for s in group)
+
+
+def _contrast(patch: JpegPatch, group: Sequence[RenderedSite]) -> float:
+    """How far the group's strongest pixel is from its surroundings."""
+    strongest = 0.0
+    for site in group:
+        luma = _plane(patch, 0, (site,), 4).values
+        strongest = max(strongest, float(np.abs(luma - np.median(luma)).max()))
+    return strongest
+
+
+def _planes(patch: JpegPatch, group: Sequence[RenderedSite]) -> list[Plane]:
+    return [_plane(patch, i, group, REACH) for i in range(len(patch.header.components))]
+
+
+def _plane(patch: JpegPatch, index: int, group: Sequence[RenderedSite], reach: int) -> Plane:
+    """Window of a component around the group, as far as the picture goes."""
+    component = patch.header.components[index]
+    rows = [s.row // component.row_step for s in group]
+    cols = [s.col // component.col_step for s in group]
+    top, left = max(min(rows) - reach, 0), max(min(cols) - reach, 0)
+    height = min(max(rows) + reach + 1, component.height) - top
+    width = min(max(cols) + reach + 1, component.width) - left
+    values = patch.window(index, top, left, height, width)
+    return Plane(values, top, left, component.row_step, component.col_step)
