@@ -1,0 +1,65 @@
+"""Make the frozen catalog of the present schema, once per released schema; never make an old one again.
+
+Run in a checkout of the release, with the program of that release installed::
+
+    python tests/catalog/assets/make_catalog.py
+
+and commit the new ``schema-NNNN.sqlite``. The tests open every frozen catalog, upgrade it and look for what is
+written here, so a later release may add to this script but not change what it writes.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from defectmap.catalog import open_catalog
+from defectmap.catalog.records import FileRecord, FrameRecord, RepairRecord, RevisionRecord
+from defectmap.catalog.schema import HEAD
+from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.model.frame import Conditions
+from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
+
+GEOMETRY = MosaicGeometry(12, 16, 1, 2, 10, 12, ("RG", "GB"), (0, 0, 0, 0), 3880, "rawpy 0.24, LibRaw 0.21")
+CREATED = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
+
+
+def make(path: Path) -> None:
+    """Make a catalog with something in every table."""
+    with open_catalog(path, create=True) as catalog, catalog.transaction():
+        sensor = catalog.sensors.sensor(SensorIdentity("NIKON CORPORATION", "NIKON D80", "3012345"))
+        catalog.sensors.set_nickname(sensor.id, "the old one")
+        raw = catalog.sensors.stream(sensor.id, GEOMETRY.grid, GEOMETRY, method=1)
+        jpeg = catalog.sensors.stream(sensor.id, Grid("jpeg", 10, 12), None, method=1)
+        for number in range(3):
+            captured = datetime(2009, 5, 1 + number, 12, 0, 0, 70000)
+            conditions = Conditions(captured, 0.5, 1600.0, 100 + number, 35.0, 21.5, 6, "Ver.1.01", "OFF")
+            digest, name = bytes([number]) * 32, f"DSC_000{number}.NEF"
+            frame = FrameRecord(digest, name, conditions, b"scene", counted=True, epoch=number % 2)
+            seen = np.array([(3, 4, 9.5)], dtype=[("row", "<u2"), ("col", "<u2"), ("z", "<f4")])
+            frame_id = catalog.frames.add(raw.id, frame, seen)
+            photo = FileRecord(
+                Path("/photos") / name, 1000, 1_240_000_000, digest, "frame", frame_id=frame_id
+            )
+            catalog.files.remember(photo)
+            sums = np.full((12, 16), number + 1)
+            catalog.evidence.add_to_planes(
+                raw.id, frame.epoch, {"sum": sums, "n": (sums > 0).astype(np.uint32)}
+            )
+        strange = FileRecord(Path("/photos/\udcff.jpg"), 9, 1, None, "failed", "no permission")
+        catalog.files.remember(strange)
+        hot = Defect(
+            3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, first_bad=datetime(2009, 5, 1, 12)
+        )
+        maps = {raw.id: DefectMap(raw.grid, (hot,)), jpeg.id: DefectMap(jpeg.grid)}
+        catalog.revisions.save(sensor.id, RevisionRecord(maps, CREATED, "0.1.0", 1, 3, 3, {"threshold": 6.2}))
+        revision = catalog.revisions.latest(sensor.id)
+        assert revision is not None
+        source, kept = Path("/photos/DSC_0001.NEF"), Path("/photos/kept/DSC_0001.NEF")
+        catalog.repairs.record(RepairRecord(source, source, kept, b"a" * 32, b"b" * 32, revision.id, CREATED))
+
+
+if __name__ == "__main__":
+    make(Path(__file__).with_name(f"schema-{HEAD}.sqlite"))

@@ -1,0 +1,53 @@
+"""Promises to users of earlier releases: their catalogs are upgraded with all that they hold."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from defectmap.catalog import check, open_catalog, upgrade
+from defectmap.catalog.schema import HEAD
+from defectmap.model.defects import Kind
+
+FROZEN = sorted((Path(__file__).parent / "assets").glob("schema-*.sqlite"))
+
+
+def test_every_schema_is_frozen():
+    """There is a frozen catalog of each schema up to the present one."""
+    assert [f"schema-{number:04}" for number in range(1, int(HEAD) + 1)] == [path.stem for path in FROZEN]
+
+
+@pytest.mark.parametrize("frozen", FROZEN, ids=lambda path: path.stem)
+def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
+    """A catalog of a released schema is upgraded, is whole, and still holds what its script wrote."""
+    path = Path(shutil.copyfile(frozen, tmp_path / "catalog.sqlite"))
+
+    copy = upgrade(path)
+
+    assert (copy is None) == (frozen.stem == f"schema-{HEAD}")
+    assert check(path).ok
+    with open_catalog(path) as catalog:
+        (sensor,) = catalog.sensors.find("the old one")
+        raw, jpeg = catalog.sensors.streams(sensor.id)
+        assert raw.geometry.cfa == ("RG", "GB")
+        assert jpeg.grid.kind == "jpeg"
+        frames = catalog.frames.of_stream(raw.id)
+        assert [f"DSC_000{number}.NEF" for number in range(3)] == [frame.name for frame in frames]
+        assert frames[2].conditions.captured == datetime(2009, 5, 3, 12, 0, 0, 70000)
+        assert [seen.tolist() for _, seen in catalog.frames.sightings(raw.id)] == [[(3, 4, 9.5)]] * 3
+        assert catalog.files.paths_of(frames[0].id) == [Path("/photos/DSC_0000.NEF")]
+        assert catalog.files.by_path(Path("/photos/\udcff.jpg")).reason == "no permission"
+        catalog.evidence.fold_epochs(raw.id, keep=0)
+        np.testing.assert_array_equal(np.full((12, 16), 6), catalog.evidence.read_plane(raw.id, 0, "sum"))
+        revision = catalog.revisions.latest(sensor.id)
+        assert [(defect.row, defect.col, defect.kind) for defect in revision.maps[raw.id]] == [
+            (3, 4, Kind.HOT)
+        ]
+        assert len(revision.maps[jpeg.id]) == 0
+        assert [stored.repair.backup for stored in catalog.repairs.select()] == [
+            Path("/photos/kept/DSC_0001.NEF")
+        ]
