@@ -101,7 +101,6 @@ class Base(DeclarativeBase):
         float: Double,
         datetime: IsoTime,
         Path: NativePath,
-        dict[str, Any]: JSON(none_as_null=True),
     }
 
 
@@ -141,7 +140,7 @@ class StreamRow(Base):
     kind: Mapped[str]
     height: Mapped[int]
     width: Mapped[int]
-    geometry: Mapped[dict[str, Any] | None]
+    geometry: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     method: Mapped[int]
 
     __table_args__ = (
@@ -252,7 +251,7 @@ class RevisionRow(Base):
     method: Mapped[int]
     frames: Mapped[int]
     scenes: Mapped[int]
-    provenance: Mapped[dict[str, Any]]
+    provenance: Mapped[dict[str, Any]] = mapped_column(JSON)
 
     __table_args__ = (UniqueConstraint("sensor_id", "number"),)
 

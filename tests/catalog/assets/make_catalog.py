@@ -4,8 +4,8 @@ Run in a checkout of the release, with the program of that release installed::
 
     python tests/catalog/assets/make_catalog.py
 
-and commit the new ``schema-NNNN.sqlite``. The tests open every frozen catalog, upgrade it and look for what is
-written here, so a later release may add to this script but not change what it writes.
+and commit the new ``schema-NNNN.sqlite``. The tests open every frozen catalog, upgrade it and look for what
+is written here, so a later release may add to this script but not change what it writes.
 """
 
 from __future__ import annotations
