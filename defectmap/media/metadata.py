@@ -17,7 +17,7 @@ import exiv2
 
 from defectmap.errors import FailedPhotoError
 from defectmap.media.jpegheader import read_header
-from defectmap.media.originality import edited_by, size_contradiction
+from defectmap.media.originality import edited_by
 from defectmap.model.frame import Conditions
 from defectmap.model.sensor import SensorIdentity, StreamKind
 
@@ -93,7 +93,6 @@ _NOISE_REDUCTION = (
 )
 _MAKE, _MODEL = "Exif.Image.Make", "Exif.Image.Model"
 _ORIENTATION = "Exif.Image.Orientation"
-_STATED_SIZE = ("Exif.Photo.PixelXDimension", "Exif.Photo.PixelYDimension")
 
 _WANTED = frozenset(
     (
@@ -111,7 +110,6 @@ _WANTED = frozenset(
         _MAKE,
         _MODEL,
         _ORIENTATION,
-        *_STATED_SIZE,
     )
 )
 _TIME = re.compile(r"(\d{4})[:/-](\d\d)[:/-](\d\d)[ T](\d\d):(\d\d):(\d\d)(?!\d)")
@@ -162,14 +160,13 @@ def read_info(data: bytes, kind: StreamKind) -> PhotoInfo:
     header = read_header(data) if kind == "jpeg" else None
     tags = _read_tags(data)
     identity = SensorIdentity(_clean(tags.get(_MAKE, "")), _clean(tags.get(_MODEL, "")), _serial(tags))
-    stored = (header.width, header.height) if header else None
     return PhotoInfo(
         kind=kind,
         identity=identity,
         conditions=_conditions(tags, identity),
         width=header.width if header else None,
         height=header.height if header else None,
-        not_original=_why_not_original(tags, identity, stored),
+        not_original=_why_not_original(tags, identity, mosaic=kind == "raw"),
     )
 
 
@@ -196,17 +193,13 @@ def _read_tags(data: bytes) -> dict[str, str]:
     return tags
 
 
-def _why_not_original(tags: Tags, identity: SensorIdentity, stored: tuple[int, int] | None) -> str | None:
+def _why_not_original(tags: Tags, identity: SensorIdentity, *, mosaic: bool) -> str | None:
     """Return the reason when the file is not what the camera wrote."""
     if not identity.make and not identity.model:
         return "does not say which camera took it"
     programs = [_clean(tags[tag]) for tag in _SOFTWARE if tag in tags]
-    program = edited_by(programs, mosaic=stored is None)
-    if program is not None:
-        return f"was written by {program}, not by the camera"
-    if stored is None:
-        return None
-    return size_contradiction(stored, (_integer(tags, _STATED_SIZE[0]), _integer(tags, _STATED_SIZE[1])))
+    program = edited_by(programs, mosaic=mosaic)
+    return None if program is None else f"was written by {program}, not by the camera"
 
 
 def _conditions(tags: Tags, identity: SensorIdentity) -> Conditions:

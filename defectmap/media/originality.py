@@ -1,6 +1,7 @@
 """Whether a file is what the camera wrote, or what another program made of it.
 
-A defect lies on one photosite; a picture that was scaled, turned, cropped, denoised or stacked has lost that.
+A defect lies on one photosite; a picture that was denoised, stacked or painted on has lost that. One that was
+only scaled, turned or cropped is of another size, and so in a stream of its own.
 """
 
 from __future__ import annotations
@@ -69,20 +70,3 @@ def edited_by(programs: Iterable[str], *, mosaic: bool) -> str | None:
     """
     spoils = _MERGER if mosaic else _EDITOR
     return next((program for program in programs if spoils.search(program)), None)
-
-
-def size_contradiction(stored: tuple[int, int], stated: tuple[int, int]) -> str | None:
-    """Return the reason when the size that the camera stated is not the one stored; None where they agree.
-
-    Parameters
-    ----------
-    stored, stated : tuple of int
-        Width and height. Zeros in `stated` mean that nothing was stated. A picture that lies on its side
-        agrees: some cameras turn their pictures before they store them.
-    """
-    if not all(stated) or sorted(stored) == sorted(stated):
-        return None
-    return (
-        f"was resized or cropped: it is {stored[0]} x {stored[1]} pixels, but the camera took "
-        f"{stated[0]} x {stated[1]}"
-    )

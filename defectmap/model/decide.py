@@ -161,7 +161,8 @@ def _standardise(
     total: NDArray[Any], weight: NDArray[np.float64], period: tuple[int, int]
 ) -> NDArray[np.float64]:
     """Return total / sqrt(weight), centred and scaled by median and MAD within each CFA phase."""
-    score = np.divide(total, np.sqrt(weight), out=np.zeros(weight.shape), where=weight > 0)
+    score = np.zeros(weight.shape)
+    np.divide(total, np.sqrt(weight), out=score, where=weight > 0)
     rows, cols = period
     for r in range(rows):
         for c in range(cols):

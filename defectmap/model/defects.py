@@ -117,6 +117,16 @@ class DefectMap:
         """Positions of the certain defects."""
         return frozenset((d.row, d.col) for d in self.entries if d.certain)
 
+    def joined(self, other: DefectMap, reach: int) -> DefectMap:
+        """Add what another map of the same grid has more than `reach` rows or columns from every entry here."""
+        mine = [(d.row, d.col) for d in self.entries]
+        more = tuple(
+            d
+            for d in other.entries
+            if all(max(abs(d.row - row), abs(d.col - col)) > reach for row, col in mine)
+        )
+        return DefectMap(self.grid, self.entries + more)
+
     def valid_on(self, day: datetime | None) -> DefectMap:
         """Return the map of the sites that may have been bad at that moment."""
         return DefectMap(self.grid, tuple(d for d in self.entries if d.bad_on(day)))

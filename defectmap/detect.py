@@ -1,0 +1,128 @@
+"""Make a new revision of the defect map from the evidence; no photo is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap import __version__
+from defectmap.catalog.records import Revision, RevisionRecord, SensorRecord, StoredFrame, StreamRecord
+from defectmap.catalog.store import Catalog
+from defectmap.measuring import capture_order
+from defectmap.model.defects import DefectMap
+from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
+from defectmap.model.mapping import FrameFacts, build_map
+from defectmap.model.scenes import join_scenes
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """The newest revision of one sensor.
+
+    Attributes
+    ----------
+    sensor : SensorRecord
+    revision : Revision
+    is_new : bool
+        False where the evidence led to the same map as before, so that the last revision stands.
+    """
+
+    sensor: SensorRecord
+    revision: Revision
+    is_new: bool
+
+    @property
+    def defects(self) -> int:
+        """Number of defects on all grids."""
+        return sum(len(m.defects) for m in self.revision.maps.values())
+
+    @property
+    def suspects(self) -> int:
+        """Number of suspects on all grids."""
+        return sum(len(m.suspects) for m in self.revision.maps.values())
+
+
+def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = None) -> Detection:
+    """Judge the evidence of one sensor and store the map as a new revision, unless nothing changed.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    sensor : SensorRecord
+    now : datetime, optional
+        Noted as the time of making; the present by default.
+
+    Returns
+    -------
+    Detection
+    """
+    maps: dict[int, DefectMap] = {}
+    frames = scenes = 0
+    for stream in catalog.sensors.streams(sensor.id):
+        facts = _facts(catalog.frames.of_stream(stream.id))
+        frames += len(facts)
+        scenes += len({fact.scene for fact in facts.values()})
+        maps[stream.id] = _judge(catalog, stream, facts)
+    record = RevisionRecord(
+        maps, now or datetime.now(UTC), __version__, METHOD, frames, scenes, {"sensor": sensor.identity.name}
+    )
+    with catalog.transaction():
+        latest = catalog.revisions.latest(sensor.id)
+        if latest is not None and _same(latest.content, record):
+            return Detection(sensor, latest, is_new=False)
+        number = catalog.revisions.save(sensor.id, record)
+        return Detection(sensor, catalog.revisions.numbered(sensor.id, number), is_new=True)
+
+
+def _same(old: RevisionRecord, new: RevisionRecord) -> bool:
+    return (dict(old.maps), old.frames, old.scenes, old.method, old.program_version) == (
+        dict(new.maps),
+        new.frames,
+        new.scenes,
+        new.method,
+        new.program_version,
+    )
+
+
+def _facts(stored: list[StoredFrame]) -> dict[int, FrameFacts]:
+    """Return what the map needs of each frame, by frame id in order of capture."""
+    signatures = {frame.id: frame.signature or b"" for frame in stored}
+    scenes = join_scenes({}, signatures, list(signatures))
+    ordered = sorted(stored, key=lambda f: capture_order(f.conditions, f.name, f.digest))
+    return {frame.id: FrameFacts(scenes[frame.id], frame.conditions) for frame in ordered}
+
+
+def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFacts]) -> DefectMap:
+    """Judge one stream: all its life, and the newest epoch alone, which ten clean years must not drown."""
+    index = {frame_id: number for number, frame_id in enumerate(facts)}
+
+    def sightings() -> Iterator[tuple[int, NDArray[np.void]]]:
+        for frame_id, records in catalog.frames.sightings(stream.id):
+            yield index[frame_id], records
+
+    epochs = catalog.evidence.epochs(stream.id)
+    newest = _planes(catalog, stream, epochs[-1])
+    result = DefectMap(stream.grid)
+    if len(epochs) > 1:
+        result = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
+        for epoch in epochs[:-1]:
+            for name, part in _planes(catalog, stream, epoch).items():
+                if name in newest:
+                    newest[name].add(part)
+                else:
+                    newest[name] = part
+    whole = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
+    return whole.joined(result, 2 if stream.geometry else 8)
+
+
+def _planes(catalog: Catalog, stream: StreamRecord, epoch: int) -> dict[str, PlaneEvidence]:
+    names = catalog.evidence.plane_names(stream.id, epoch)
+    planes = {plane: PlaneEvidence({}) for plane in plane_names(names)}
+    for name in names:
+        plane, field = name.split(".", 1)
+        planes[plane].sums[field] = catalog.evidence.read_plane(stream.id, epoch, name)
+    return planes

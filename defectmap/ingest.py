@@ -1,0 +1,388 @@
+"""Add photos to a catalog: every photo is decoded once, ever."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import nullcontext
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import numpy as np
+
+from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, SensorRecord
+from defectmap.catalog.store import Catalog
+from defectmap.errors import FailedPhotoError
+from defectmap.measuring import Measurement, Part, Photo, Trouble, identify, measure
+from defectmap.media.discover import FoundFile, TroubledFile, discover
+from defectmap.model.evidence import METHOD
+from defectmap.settling import StreamScenes
+
+TASK_FRAMES = 64
+"""Photos that a worker measures before what it found is committed."""
+
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many of it are done, and of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileTrouble:
+    """A path that does not count, and why (as the end of a sentence that begins with the path)."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class IngestOutcome:
+    """What became of the files.
+
+    Attributes
+    ----------
+    ingested : int
+        New frames.
+    known : int
+        Files whose content was here already, copies among the new ones included.
+    skipped, failed : tuple of FileTrouble
+        Ordered by path.
+    cameras : tuple of str
+        Names of the sensors with new frames, sorted.
+    sensor_ids : tuple of int
+        The same sensors, by their id.
+    overcounted : int
+        Frames of a repeated scene that could not be read again, and so still count.
+    """
+
+    ingested: int
+    known: int
+    skipped: tuple[FileTrouble, ...]
+    failed: tuple[FileTrouble, ...]
+    cameras: tuple[str, ...]
+    sensor_ids: tuple[int, ...]
+    overcounted: int = 0
+
+
+def ingest(
+    catalog: Catalog,
+    paths: Iterable[Path],
+    *,
+    workers: int = 1,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> IngestOutcome:
+    """Add photos to a catalog.
+
+    What was measured is committed task by task, evidence and frames in one transaction: whatever stops a run,
+    the catalog is whole and the next run goes on from there.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    paths : iterable of Path
+        Files and folders; folders are walked.
+    workers : int
+        Processes that decode. The result is the same for any number.
+    dry_run : bool
+        Identify the new photos, but neither decode them nor write anything.
+    progress : callable, optional
+        Called as ``progress(what, done, total)``.
+
+    Returns
+    -------
+    IngestOutcome
+
+    Raises
+    ------
+    CatalogError
+        If the catalog cannot be read or written; what was committed before stays.
+    """
+    run = _Run(catalog, dry_run, progress or (lambda *_: None))
+    with _Crew(workers) as crew:
+        photos = run.identify(list(run.discover(paths)), crew)
+        if dry_run:
+            run.ingested = len(photos)
+        else:
+            run.measure(photos, crew)
+    return run.outcome()
+
+
+class _Run:
+    """The state of one ingest: what is known, and what became of each file."""
+
+    def __init__(self, catalog: Catalog, dry_run: bool, progress: Progress) -> None:
+        self._catalog = catalog
+        self._dry_run = dry_run
+        self._progress = progress
+        self._troubles: dict[Path, tuple[bool, str]] = {}
+        self._sensors: dict[int, SensorRecord] = {}
+        self._scenes: dict[int, StreamScenes] = {}
+        self._overcounted: dict[int, int] = {}
+        self._copies: list[Photo] = []
+        self._known = 0
+        self.ingested = 0
+
+    def discover(self, paths: Iterable[Path]) -> Iterator[FoundFile]:
+        """Yield the files that are new; the others are known by path, size and time of change."""
+        for found in discover(paths):
+            if isinstance(found, TroubledFile):
+                self._troubles[found.path] = (True, found.reason)
+                continue
+            record = self._catalog.files.by_path(found.path)
+            if record is None or (record.size, record.mtime_ns) != (found.size, found.mtime_ns):
+                yield found
+            elif record.outcome == "frame":
+                self._known += 1
+            else:
+                self._troubles[found.path] = (record.outcome == "failed", record.reason)
+
+    def identify(self, files: Sequence[FoundFile], crew: _Crew) -> list[Photo]:
+        """Identify new files; leave out known content, copies of each other and what is no photo."""
+        photos: list[Photo] = []
+        seen: set[bytes] = set()
+        found: list[Photo | Trouble] = []
+        for done, one in enumerate(crew.identify(files), 1):
+            found.append(one)
+            self._progress("Reading", done, len(files))
+        with nullcontext() if self._dry_run else self._catalog.transaction():
+            for one in sorted(found, key=lambda one: one.file.path):
+                if isinstance(one, Trouble):
+                    self._give_up(one)
+                elif self._is_known(one):
+                    self._known += 1
+                elif one.digest in seen:
+                    self._known += 1
+                    self._copies.append(one)
+                else:
+                    seen.add(one.digest)
+                    photos.append(one)
+        return photos
+
+    def measure(self, photos: Sequence[Photo], crew: _Crew) -> None:
+        """Measure the photos task by task and commit each."""
+        tasks = list(_tasks(photos))
+        for measurement in crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos))):
+            with self._catalog.transaction():
+                for trouble in measurement.troubles:
+                    self._give_up(trouble)
+                for part in measurement.parts:
+                    self._commit(part)
+        with self._catalog.transaction():
+            for copy in self._copies:
+                self._is_known(copy)
+
+    def outcome(self) -> IngestOutcome:
+        """Sum up."""
+        troubles = sorted(self._troubles.items())
+        cameras = sorted((sensor.name, sensor.id) for sensor in self._sensors.values())
+        return IngestOutcome(
+            self.ingested,
+            self._known,
+            tuple(FileTrouble(path, reason) for path, (failed, reason) in troubles if not failed),
+            tuple(FileTrouble(path, reason) for path, (failed, reason) in troubles if failed),
+            tuple(name for name, _ in cameras),
+            tuple(number for _, number in cameras),
+            sum(self._overcounted.values()),
+        )
+
+    def _is_known(self, photo: Photo) -> bool:
+        """Whether the content is in the catalog; the path is then noted as another place of it."""
+        frame = self._catalog.frames.by_digest(photo.digest)
+        if frame is not None and not self._dry_run:
+            self._remember(photo.file, photo.digest, frame_id=frame.id)
+        return frame is not None
+
+    def _give_up(self, trouble: Trouble) -> None:
+        self._troubles[trouble.file.path] = (trouble.failed, trouble.reason)
+        # Without a digest the trouble was with reaching the file, and may be gone the next time.
+        if trouble.digest is not None and not self._dry_run:
+            self._remember(trouble.file, trouble.digest, trouble=trouble)
+
+    def _remember(
+        self,
+        file: FoundFile,
+        digest: bytes,
+        *,
+        frame_id: int | None = None,
+        trouble: Trouble | None = None,
+    ) -> None:
+        outcome: Outcome = "frame" if trouble is None else "failed" if trouble.failed else "skipped"
+        reason = "" if trouble is None else trouble.reason
+        self._catalog.files.remember(
+            FileRecord(file.path, file.size, file.mtime_ns, digest, outcome, reason, frame_id)
+        )
+
+    def _commit(self, part: Part) -> None:
+        """Write the frames of a part and their sums; the caller holds the transaction."""
+        catalog = self._catalog
+        sensor = catalog.sensors.sensor(part.frames[0].photo.identity)
+        try:
+            stream = catalog.sensors.stream(sensor.id, part.grid, part.geometry, METHOD)
+        except FailedPhotoError as error:
+            for frame in part.frames:
+                self._give_up(Trouble(frame.photo.file, error.reason, True, frame.photo.digest))
+            return
+        scenes = self._scenes.setdefault(stream.id, StreamScenes(catalog, sensor, stream))
+        fresh = [f for f in part.frames if catalog.frames.by_digest(f.photo.digest) is None]
+        if len(fresh) < len(part.frames):
+            # Another run added some of these photos meanwhile; measure the rest alone.
+            self._known += len(part.frames) - len(fresh)
+            for again in measure([f.photo for f in fresh]).parts:
+                self._commit(again)
+            return
+        catalog.evidence.add_to_planes(stream.id, part.epoch, part.arrays)
+        added: dict[int, bytes] = {}
+        for frame in part.frames:
+            photo = frame.photo
+            record = FrameRecord(
+                photo.digest,
+                photo.file.path.name,
+                photo.conditions,
+                frame.signature,
+                frame.counted,
+                part.epoch,
+            )
+            frame_id = catalog.frames.add(stream.id, record, frame.sightings)
+            self._remember(photo.file, photo.digest, frame_id=frame_id)
+            added[frame_id] = frame.signature
+        self._overcounted[stream.id] = scenes.settle(added)
+        catalog.evidence.fold_epochs(stream.id, max(catalog.evidence.epochs(stream.id)))
+        self._sensors[sensor.id] = sensor
+        self.ingested += len(part.frames)
+
+
+def _tasks(photos: Sequence[Photo]) -> Iterator[list[Photo]]:
+    """Cut the photos into runs of one camera, kind, size and year, in order of capture.
+
+    Frames of one scene are mostly neighbours then, and a worker holds the sums of one stream at a time.
+    """
+    groups: dict[tuple[object, ...], list[Photo]] = {}
+    for photo in photos:
+        year = photo.conditions.captured.year if photo.conditions.captured else 0
+        groups.setdefault((photo.identity, photo.kind, photo.size, year), []).append(photo)
+    for group in groups.values():
+        ordered = sorted(group, key=lambda photo: photo.order)
+        for start in range(0, len(ordered), TASK_FRAMES):
+            yield ordered[start : start + TASK_FRAMES]
+
+
+class _Crew:
+    """Processes that identify and measure; one worker is this process itself."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = max(1, workers)
+        self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
+        self._pool: ProcessPoolExecutor | None = None
+        # Not fork: LibRaw's threads do not survive it.
+        self._context = multiprocessing.get_context("spawn")
+        self._done = self._context.Value("q", 0)
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._folder.cleanup()
+
+    def identify(self, files: Sequence[FoundFile]) -> Iterator[Photo | Trouble]:
+        """Identify files, in the given order."""
+        if self._workers == 1 or len(files) < 2 * self._workers:
+            yield from map(identify, files)
+        else:
+            yield from self._start().map(identify, files, chunksize=8)
+
+    def measure(self, tasks: Sequence[list[Photo]], report: Callable[[int], None]) -> Iterator[Measurement]:
+        """Measure tasks, in any order; `report` is told how many photos are done."""
+        if self._workers == 1 or len(tasks) == 1:
+            ticks = itertools.count(1)
+            for task in tasks:
+                yield measure(task, tick=lambda: report(next(ticks)))
+            return
+        broken: list[list[Photo]] = []
+        waiting = {self._submit(task): task for task in tasks}
+        while waiting:
+            finished, _ = wait(waiting, timeout=0.25, return_when=FIRST_COMPLETED)
+            report(self._done.value)
+            for future in finished:
+                task = waiting.pop(future)
+                try:
+                    yield from _collect(future.result())
+                except BrokenProcessPool:
+                    broken.append(task)
+        if broken:
+            self._pool = None
+        for task in broken:
+            yield from self._one_by_one(task)
+
+    def _one_by_one(self, task: list[Photo]) -> Iterator[Measurement]:
+        """Measure a task that a worker died of; halve it until the photo that kills is found."""
+        try:
+            yield from _collect(self._submit(task).result())
+            return
+        except BrokenProcessPool:
+            self._pool = None
+        if len(task) == 1:
+            photo = task[0]
+            reason = "cannot be decoded: the decoder crashed on it"
+            yield Measurement(troubles=[Trouble(photo.file, reason, True, photo.digest)])
+            return
+        for half in (task[: len(task) // 2], task[len(task) // 2 :]):
+            yield from self._one_by_one(half)
+
+    def _submit(self, task: list[Photo]) -> Future[tuple[Measurement, list[Path]]]:
+        return self._start().submit(_measure_apart, task, Path(self._folder.name))
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self._workers, self._context, initializer=_begin_work, initargs=(self._done,)
+            )
+        return self._pool
+
+
+_done: Synchronized[int] | None = None
+"""In a worker: the number of photos that all workers have measured."""
+
+
+def _begin_work(done: Synchronized[int]) -> None:
+    """Prepare a worker; Ctrl-C is left to the parent, which keeps what was done."""
+    global _done  # noqa: PLW0603 - a worker's one way to be handed shared memory
+    _done = done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _tick() -> None:
+    if _done is not None:
+        with _done.get_lock():
+            _done.value += 1
+
+
+def _measure_apart(task: list[Photo], folder: Path) -> tuple[Measurement, list[Path]]:
+    """Measure in a worker; the sums go to the parent by way of files, which cost no second copy in memory."""
+    measurement = measure(task, tick=_tick)
+    places = []
+    for part in measurement.parts:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        for name, array in part.arrays.items():
+            np.save(place / f"{name}.npy", array)
+        part.arrays.clear()
+        places.append(place)
+    return measurement, places
+
+
+def _collect(result: tuple[Measurement, list[Path]]) -> Iterator[Measurement]:
+    """Yield a worker's measurement with its sums mapped in; the files go when the next one is asked for."""
+    measurement, places = result
+    for part, place in zip(measurement.parts, places, strict=True):
+        part.arrays.update({file.stem: np.load(file, mmap_mode="r") for file in sorted(place.iterdir())})
+    yield measurement
+    for part, place in zip(measurement.parts, places, strict=True):
+        part.arrays.clear()
+        shutil.rmtree(place, ignore_errors=True)

@@ -1,0 +1,276 @@
+"""What one worker does with photos: identify, decode, score, accumulate. It knows no catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
+from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
+from defectmap.model.evidence import PlaneEvidence, named_arrays
+from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.prediction import ScoredPlane, score_frame
+from defectmap.model.scenes import FRAMES_PER_SCENE, alike, signature
+from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
+
+BATCH = 4
+"""Frames accumulated in one pass over the sums."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A file that does not count.
+
+    Attributes
+    ----------
+    file : FoundFile
+    reason : str
+        Why, as the end of a sentence that begins with the file's name.
+    failed : bool
+        True for a file that should have been readable; False for one that is sound but does not count.
+    digest : bytes or None
+        Of its content; None where it could not be read.
+    """
+
+    file: FoundFile
+    reason: str
+    failed: bool
+    digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Photo:
+    """An identified photo.
+
+    Attributes
+    ----------
+    file : FoundFile
+    digest : bytes
+    kind : {"raw", "jpeg"}
+    identity : SensorIdentity
+    conditions : Conditions
+    size : tuple of int or None
+        Width and height as the header of a JPEG gives them.
+    """
+
+    file: FoundFile
+    digest: bytes
+    kind: StreamKind
+    identity: SensorIdentity
+    conditions: Conditions
+    size: tuple[int, int] | None
+
+    @property
+    def order(self) -> tuple[bool, datetime, int, str, bytes]:
+        """Sorts photos of a camera as they were taken; those without a time come last."""
+        return capture_order(self.conditions, self.file.path.name, self.digest)
+
+
+def capture_order(conditions: Conditions, name: str, digest: bytes) -> tuple[bool, datetime, int, str, bytes]:
+    """Return a key that sorts frames as they were taken: a total order that depends on the frames alone."""
+    when = conditions.captured
+    return (when is None, when or datetime.min, conditions.shutter_count or 0, name, digest)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredFrame:
+    """One frame as measured.
+
+    Attributes
+    ----------
+    photo : Photo
+    signature : bytes
+    sightings : ndarray of SIGHTING
+    counted : bool
+        Whether it is in the sums of its part.
+    """
+
+    photo: Photo
+    signature: bytes
+    sightings: NDArray[np.void]
+    counted: bool
+
+
+@dataclass(slots=True)
+class Part:
+    """Frames of one stream and epoch with their sums.
+
+    Attributes
+    ----------
+    grid : Grid
+    geometry : MosaicGeometry or None
+        Of its first frame, if raw.
+    epoch : int
+        Year of capture; 0 where unknown.
+    frames : list of MeasuredFrame
+    arrays : dict of str to ndarray
+        The sums by name, as a catalog stores them.
+    """
+
+    grid: Grid
+    geometry: MosaicGeometry | None
+    epoch: int
+    frames: list[MeasuredFrame] = field(default_factory=list)
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Measurement:
+    """The parts that some photos of one camera gave, and the photos that gave none."""
+
+    parts: list[Part] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+
+def identify(file: FoundFile) -> Photo | Trouble:
+    """Read a file and say which camera took it, and when.
+
+    Parameters
+    ----------
+    file : FoundFile
+
+    Returns
+    -------
+    Photo or Trouble
+    """
+    from defectmap.media.metadata import read_info  # noqa: PLC0415 - exiv2 loads slowly
+
+    digest = None
+    try:
+        data = read_photo(file.path)
+        digest = content_digest(data)
+        kind = sniff(data)
+        if kind is None:
+            raise SkippedPhotoError("is not a photo of a camera, or of a kind that is not known")
+        info = read_info(data, kind)
+        if info.not_original:
+            raise SkippedPhotoError(info.not_original)
+    except PhotoError as error:
+        return Trouble(file, error.reason, isinstance(error, FailedPhotoError), digest)
+    size = (info.width, info.height) if info.width and info.height else None
+    return Photo(file, digest, kind, info.identity, info.conditions, size)
+
+
+def decode(photo: Photo) -> RawFrame | JpegFrame:
+    """Decode an identified photo.
+
+    Raises
+    ------
+    PhotoError
+        If it cannot be decoded, is gone, or is not what was identified.
+    """
+    data = read_photo(photo.file.path)
+    if content_digest(data) != photo.digest:
+        raise FailedPhotoError("changed while it was being read: ingest it again")
+    if photo.kind == "raw":
+        from defectmap.media.raw import decode_raw  # noqa: PLC0415 - LibRaw loads slowly
+
+        return decode_raw(data)
+    from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415
+
+    return decode_jpeg(data)
+
+
+def measure(
+    photos: Sequence[Photo], *, every_frame: bool = False, tick: Callable[[], None] | None = None
+) -> Measurement:
+    """Decode, score and accumulate photos of one camera.
+
+    Parameters
+    ----------
+    photos : sequence of Photo
+        In order of capture.
+    every_frame : bool
+        Sum every frame, also the third and further ones of a scene.
+    tick : callable, optional
+        Called after each photo.
+
+    Returns
+    -------
+    Measurement
+        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (about 50 bytes per
+        photosite of each) and `BATCH` decoded frames.
+    """
+    result = Measurement()
+    parts: dict[tuple[Any, ...], _Accumulator] = {}
+    for photo, frame in _decoded(photos, result.troubles):
+        geometry = frame.geometry if isinstance(frame, RawFrame) else None
+        epoch = photo.conditions.captured.year if photo.conditions.captured else 0
+        layout = (geometry.cfa, geometry.top, geometry.left) if geometry else ()
+        key = (frame.grid, layout, frame_shape(frame), epoch)
+        if key not in parts:
+            parts[key] = _Accumulator(Part(frame.grid, geometry, epoch), every_frame)
+        parts[key].add(photo, frame)
+        if tick is not None:
+            tick()
+    for accumulator in parts.values():
+        result.parts.append(accumulator.finish())
+    return result
+
+
+def frame_shape(frame: RawFrame | JpegFrame) -> tuple[int, ...]:
+    """Return rows and columns of the decoded plane."""
+    return frame.mosaic.shape if isinstance(frame, RawFrame) else frame.luma.shape
+
+
+def _decoded(
+    photos: Iterable[Photo], troubles: list[Trouble]
+) -> Iterator[tuple[Photo, RawFrame | JpegFrame]]:
+    for photo in photos:
+        try:
+            yield photo, decode(photo)
+        except PhotoError as error:
+            failed = isinstance(error, FailedPhotoError)
+            troubles.append(Trouble(photo.file, error.reason, failed, photo.digest))
+
+
+class _Accumulator:
+    """Gathers the frames of one part and sums them batch by batch."""
+
+    def __init__(self, part: Part, every_frame: bool) -> None:
+        self._part = part
+        self._every_frame = every_frame
+        self._planes: dict[str, PlaneEvidence] = {}
+        self._waiting: list[tuple[dict[str, ScoredPlane], float | None]] = []
+        self._scenes: list[tuple[bytes, int]] = []
+
+    def add(self, photo: Photo, frame: RawFrame | JpegFrame) -> None:
+        framing = signature(frame)
+        counted = self._every_frame or self._is_new_witness(framing)
+        planes = score_frame(frame)
+        sightings = np.concatenate([plane.sightings for plane in planes.values()])
+        self._part.frames.append(MeasuredFrame(photo, framing, sightings, counted))
+        if counted:
+            self._waiting.append((planes, photo.conditions.dose))
+            if len(self._waiting) >= BATCH:
+                self._sum()
+
+    def finish(self) -> Part:
+        self._sum()
+        self._part.arrays = named_arrays(self._planes)
+        return self._part
+
+    def _is_new_witness(self, framing: bytes) -> bool:
+        """Whether fewer than two frames of this scene are in the sums; frames come in order of capture."""
+        known = [s for s, _ in self._scenes]
+        scenes = {self._scenes[i][1] for i in np.flatnonzero(alike([framing], known)[0])} if known else set()
+        scene = min(scenes, default=len(self._scenes))
+        self._scenes = [(s, scene if n in scenes else n) for s, n in self._scenes]
+        members = sum(n == scene for _, n in self._scenes)
+        self._scenes.append((framing, scene))
+        return members < FRAMES_PER_SCENE
+
+    def _sum(self) -> None:
+        if not self._waiting:
+            return
+        for name in sorted({name for planes, _ in self._waiting for name in planes}):
+            batch = [(planes[name], dose) for planes, dose in self._waiting if name in planes]
+            if name not in self._planes:
+                self._planes[name] = PlaneEvidence.empty(batch[0][0].z.shape)
+            self._planes[name].accumulate(batch)
+        self._waiting.clear()

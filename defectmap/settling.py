@@ -1,0 +1,88 @@
+"""Keep the sums to two frames per scene, whatever the order in which frames came.
+
+The frames of a scene that count are the first two that were taken. When frames arrive that were taken
+earlier, or that show two scenes to be one, the sums hold too many of the scene: the surplus is read again and
+subtracted, which is exact, because the sums are integers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from defectmap.catalog.records import SensorRecord, StoredFrame, StreamRecord
+from defectmap.catalog.store import Catalog
+from defectmap.measuring import Photo, capture_order, measure
+from defectmap.media.discover import FoundFile
+from defectmap.model.scenes import join_scenes, representatives
+
+_log = logging.getLogger(__name__)
+
+
+class StreamScenes:
+    """The scenes of one stream, kept up to date while frames are added.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    sensor : SensorRecord
+    stream : StreamRecord
+    """
+
+    def __init__(self, catalog: Catalog, sensor: SensorRecord, stream: StreamRecord) -> None:
+        self._catalog = catalog
+        self._sensor = sensor
+        self._stream = stream
+        self._signatures: dict[int, bytes] = {}
+        self._scenes: dict[int, int] = {}
+        self._unreadable: set[int] = set()
+
+    def settle(self, fresh: Mapping[int, bytes]) -> int:
+        """Take out of the sums the frames that are not among the first two of their scene.
+
+        Call it in the transaction that added frames. It is a no-op where every scene is as it should be.
+
+        Parameters
+        ----------
+        fresh : mapping of frame id to signature
+            The frames that were added.
+
+        Returns
+        -------
+        int
+            Frames that count although they should not, because their files cannot be read again.
+        """
+        frames = self._catalog.frames.of_stream(self._stream.id, signatures=not self._scenes)
+        if not self._scenes:
+            fresh = {frame.id: frame.signature or b"" for frame in frames}
+        self._signatures.update(fresh)
+        self._scenes = join_scenes(self._scenes, self._signatures, list(fresh))
+        order = {f.id: capture_order(f.conditions, f.name, f.digest) for f in frames}
+        chosen = representatives(self._scenes, order)
+        for frame in frames:
+            if frame.counted and frame.id not in chosen and frame.id not in self._unreadable:
+                self._take_out(frame)
+        return len(self._unreadable)
+
+    def _take_out(self, frame: StoredFrame) -> None:
+        for path in self._catalog.files.paths_of(frame.id):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            file = FoundFile(path, found.st_size, found.st_mtime_ns)
+            photo = Photo(
+                file, frame.digest, self._stream.grid.kind, self._sensor.identity, frame.conditions, None
+            )
+            parts = measure([photo], every_frame=True).parts
+            if parts:
+                self._catalog.evidence.add_to_planes(self._stream.id, frame.epoch, parts[0].arrays, sign=-1)
+                self._catalog.frames.set_counted(frame.id, False)
+                return
+        self._unreadable.add(frame.id)
+        _log.warning(
+            "%s shows the same scene as two earlier photos, but cannot be read again to take it out of the "
+            "statistics: bring its drive back and ingest any photo of %s",
+            frame.name,
+            self._sensor.name,
+        )
