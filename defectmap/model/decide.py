@@ -7,6 +7,7 @@ of photosites, so that no knob is needed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import erfc, exp, log, sqrt
 from typing import Any
@@ -73,9 +74,9 @@ class Candidates:
     ----------
     sites : ndarray of shape (n,), int64
         Flat site of the plane.
-    strength : ndarray of shape (n,), float64
+    strength : ndarray of shape (n,), float32
         Largest score in units of its own threshold; at least 1.
-    level, dose, votes : ndarray of shape (n,), float64
+    level, dose, votes : ndarray of shape (n,), float32
         Standardised scores, with the sign of the deviation: mean score, exposure-weighted score, and counts
         of standing out as the normal score of the same tail.
     spread : ndarray of shape (n,), float64
@@ -85,10 +86,10 @@ class Candidates:
     """
 
     sites: NDArray[np.int64]
-    strength: NDArray[np.float64]
-    level: NDArray[np.float64]
-    dose: NDArray[np.float64]
-    votes: NDArray[np.float64]
+    strength: NDArray[np.float32]
+    level: NDArray[np.float32]
+    dose: NDArray[np.float32]
+    votes: NDArray[np.float32]
     spread: NDArray[np.float64]
     contrast: NDArray[np.float64]
 
@@ -120,18 +121,18 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
         Without the echoes of stronger ones.
     """
     sums = evidence.sums
-    n = sums["n"].astype(np.float64)
-    level = _standardise(sums["z_sum"], n, rules.period)
-    dose = _standardise(sums["hot_sum"], sums["hot_weight"].astype(np.float64), rules.period)
+    n = sums["n"]
+    level, dose = _scores(sums["z_sum"], n), _scores(sums["hot_sum"], sums["hot_weight"])
+    _standardise(level, n > 0, rules.period)
+    _standardise(dose, sums["hot_weight"] > 0, rules.period)
     votes = _vote_score(evidence, n)
-    spread = _spread_score(sums["z_sum"], sums["z_sumsq"], n, rules.period)
     limit = gaussian_threshold(n.size)
     strength = np.maximum(np.abs(level), np.abs(dose))
     strength /= limit * rules.widening
     np.maximum(strength, np.abs(votes) / (limit + 0.5 * rules.spare_votes), out=strength)
     found = np.flatnonzero(strength >= 1.0)
-    mean = (sums["value_sum"] / np.maximum(n, 1.0)).ravel()
-    contrast = mean[found] - np.median(mean[model.neighbours(found, n.shape)], axis=1)
+    around = evidence.value_at(model.neighbours(found, n.shape)).mean
+    contrast = evidence.value_at(found).mean - np.median(around, axis=1)
     prominence = np.abs(contrast) if rules.smeared else strength.ravel()[found]
     kept = np.flatnonzero(_not_explained(found, prominence, n.shape, rules))
     order = kept[np.lexsort((found[kept], -prominence[kept]))]
@@ -142,46 +143,70 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
         level.ravel()[sites],
         dose.ravel()[sites],
         votes.ravel()[sites],
-        spread.ravel()[sites],
+        _spread_at(sites, sums, rules.period),
         contrast[order],
     )
 
 
-def _spread_score(
-    z_sum: NDArray[Any], z_sumsq: NDArray[Any], n: NDArray[np.float64], period: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the standardised excess of the variance of the clipped score."""
-    safe = np.maximum(n, 1.0)
-    variance = z_sumsq / safe - (z_sum / safe) ** 2
-    variance *= n
-    return _standardise(variance, n, period)
-
-
-def _standardise(
-    total: NDArray[Any], weight: NDArray[np.float64], period: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return total / sqrt(weight), centred and scaled by median and MAD within each CFA phase."""
-    score = np.zeros(weight.shape)
-    np.divide(total, np.sqrt(weight), out=score, where=weight > 0)
-    rows, cols = period
-    for r in range(rows):
-        for c in range(cols):
-            phase = score[r::rows, c::cols]
-            known = weight[r::rows, c::cols] > 0
-            sample = phase[known]
-            if sample.size == 0:
-                continue
-            median = float(np.median(sample))
-            mad = float(np.median(np.abs(sample - median)))
-            phase -= median
-            phase /= 1.4826 * mad if mad > 0 else np.inf
-            phase[~known] = 0.0
+def _scores(total: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
+    """Return total / sqrt(weight); 0 where the weight is."""
+    score = np.zeros(weight.shape, np.float32)
+    root = np.sqrt(weight, dtype=np.float32)
+    np.divide(total, root, out=score, where=root > 0, casting="unsafe")
     return score
 
 
-def _vote_score(evidence: PlaneEvidence, n: NDArray[np.float64]) -> NDArray[np.float64]:
+def _spread_at(
+    sites: NDArray[np.int64], sums: Mapping[str, NDArray[Any]], period: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the standardised excess of the variance of the clipped score at some sites."""
+    width = sums["n"].shape[1]
+    rows, cols = np.divmod(sites, width)
+    result = np.zeros(sites.size)
+    for phase, (r, c) in enumerate(np.ndindex(period)):
+        mine = (rows % period[0]) * period[1] + cols % period[1] == phase
+        sample = {f: _sample(sums[f][r :: period[0], c :: period[1]]) for f in ("n", "z_sum", "z_sumsq")}
+        centre, scale = _median_and_scale(_spread(sample)[sample["n"] > 0])
+        here = {f: sums[f].ravel()[sites[mine]] for f in sample}
+        result[mine] = (_spread(here) - centre * np.sqrt(here["n"])) / scale
+    return result
+
+
+def _spread(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return the variance of the score times the root of the count."""
+    n = np.maximum(sums["n"], 1.0)
+    return np.asarray((sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2) * np.sqrt(n))
+
+
+def _standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int]) -> None:
+    """Centre and scale the scores in place by median and MAD of their own CFA phase."""
+    rows, cols = period
+    for r, c in np.ndindex(period):
+        phase = score[r::rows, c::cols]
+        centre, scale = _median_and_scale(_sample(phase)[_sample(known[r::rows, c::cols])])
+        phase -= np.float32(centre)
+        phase *= np.float32(1.0 / scale)
+    score *= known
+
+
+def _sample(plane: NDArray[Any]) -> NDArray[Any]:
+    """Return a quarter of a million values, or all, spread over the plane: enough for a null."""
+    step = max(1, int(np.sqrt(plane.size / 250_000)))
+    return plane[step // 2 :: step, step // 2 :: step].ravel()
+
+
+def _median_and_scale(sample: NDArray[Any]) -> tuple[float, float]:
+    """Return the median and the standard deviation that the MAD stands for; infinite where there is none."""
+    if sample.size == 0:
+        return 0.0, np.inf
+    median = float(np.median(sample))
+    mad = float(np.median(np.abs(sample - median)))
+    return median, 1.4826 * mad if mad > 0 else np.inf
+
+
+def _vote_score(evidence: PlaneEvidence, n: NDArray[Any]) -> NDArray[np.float32]:
     """Return the normal-tail score of the counts of standing out, against a Poisson background."""
-    score = np.zeros(n.shape)
+    score = np.zeros(n.shape, np.float32)
     for name, sign in (("over", 1.0), ("under", -1.0)):
         count = evidence.sums[name]
         rate = _background_rate(count, n)
@@ -194,7 +219,7 @@ def _vote_score(evidence: PlaneEvidence, n: NDArray[np.float64]) -> NDArray[np.f
     return score
 
 
-def _background_rate(count: NDArray[Any], n: NDArray[np.float64]) -> float:
+def _background_rate(count: NDArray[Any], n: NDArray[Any]) -> float:
     """Chance of a healthy photosite to stand out in one frame, bad photosites left out of the mean."""
     total = float(n.sum())
     rate = float(count.sum()) / total if total else 0.0
