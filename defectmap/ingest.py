@@ -130,17 +130,24 @@ class _Run:
 
     def discover(self, paths: Iterable[Path]) -> Iterator[FoundFile]:
         """Yield the files that are new; the others are known by path, size and time of change."""
-        for found in discover(paths):
+        roots = list(paths)
+        # One query a folder: a library of a hundred thousand known files must cost little more than its stats.
+        records = {record.path: record for root in roots for record in self._records(root.absolute())}
+        for found in discover(roots):
             if isinstance(found, TroubledFile):
                 self._troubles[found.path] = (True, found.reason)
                 continue
-            record = self._catalog.files.by_path(found.path)
+            record = records.get(found.path)
             if record is None or (record.size, record.mtime_ns) != (found.size, found.mtime_ns):
                 yield found
             elif record.outcome == "frame":
                 self._known += 1
             else:
                 self._troubles[found.path] = (record.outcome == "failed", record.reason)
+
+    def _records(self, root: Path) -> list[FileRecord]:
+        itself = self._catalog.files.by_path(root)
+        return self._catalog.files.under(root) if itself is None else [itself]
 
     def identify(self, files: Sequence[FoundFile], crew: _Crew) -> list[Photo]:
         """Identify new files; leave out known content, copies of each other and what is no photo."""

@@ -1,0 +1,35 @@
+"""What the tests share: small simulated cameras and the photos they take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from defectmap.simulation import Habits, Planting, SimulatedCamera
+from defectmap.simulation.files import write_shoot
+from defectmap.simulation.truth import GroundTruth
+
+Shoot = Callable[..., GroundTruth]
+
+
+def small_camera(seed: int = 1, serial: str = "3012345", **options: object) -> SimulatedCamera:
+    """Return a camera of few photosites with defects of every kind, all bad for all its life."""
+    settings: dict[str, object] = {
+        "height": 120,
+        "width": 160,
+        "days": 100,
+        "start": datetime(2010, 5, 1, 12),
+        "planting": Planting(per_stratum=1, late_share=0.0, healed_share=0.0),
+        "habits": Habits(tripod_share=0.4, tripod_run=(4, 8)),
+    }
+    return SimulatedCamera(seed=seed, serial=serial, **{**settings, **options})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="session")
+def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GroundTruth]:
+    """Forty photos of a small camera as NEF, a good part of them in tripod series; read only."""
+    folder = tmp_path_factory.mktemp("library")
+    return folder, write_shoot(small_camera(), folder, 40, formats=("nef",))

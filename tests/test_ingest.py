@@ -1,0 +1,218 @@
+"""Adding photos: once each, in any order, in any number of parts."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from defectmap.catalog.checking import check
+from defectmap.catalog.store import Catalog, open_catalog
+from defectmap.detect import detect
+from defectmap.ingest import IngestOutcome, ingest
+from defectmap.merge import merge
+from defectmap.model.defects import DefectMap
+from defectmap.simulation.files import write_shoot
+from defectmap.simulation.truth import GroundTruth
+
+from .conftest import small_camera
+
+Library = tuple[Path, GroundTruth]
+
+
+def photos(library: Library) -> list[Path]:
+    return sorted(library[0].glob("*.NEF"))
+
+
+def take_in(catalog_path: Path, *goes: Iterable[Path], workers: int = 1) -> list[IngestOutcome]:
+    with open_catalog(catalog_path, create=True) as catalog:
+        return [ingest(catalog, go, workers=workers) for go in goes]
+
+
+def maps(catalog: Catalog) -> dict[str, list[DefectMap]]:
+    return {
+        sensor.name: list(detect(catalog, sensor).revision.maps.values()) for sensor in catalog.sensors.all()
+    }
+
+
+def state(catalog_path: Path) -> tuple[dict[str, list[DefectMap]], dict[str, np.ndarray], dict[str, bool]]:
+    """Return the maps, every evidence plane, and which photos count."""
+    with open_catalog(catalog_path) as catalog:
+        planes: dict[str, np.ndarray] = {}
+        counted: dict[str, bool] = {}
+        for stream in catalog.sensors.streams():
+            for epoch in catalog.evidence.epochs(stream.id):
+                for name in catalog.evidence.plane_names(stream.id, epoch):
+                    planes[f"{stream.grid} {epoch} {name}"] = catalog.evidence.read_plane(
+                        stream.id, epoch, name
+                    )
+            counted.update({f.name: f.counted for f in catalog.frames.of_stream(stream.id)})
+        return maps(catalog), planes, counted
+
+
+def assert_same(first: Path, second: Path) -> None:
+    (maps_1, planes_1, counted_1), (maps_2, planes_2, counted_2) = state(first), state(second)
+    assert counted_1 == counted_2
+    assert planes_1.keys() == planes_2.keys()
+    for name, plane in planes_1.items():
+        assert np.array_equal(plane, planes_2[name]), name
+    assert maps_1 == maps_2
+
+
+@pytest.fixture(scope="session")
+def reference(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The catalog of the whole library, taken in in one go by one process."""
+    path = tmp_path_factory.mktemp("reference") / "catalog.sqlite"
+    (outcome,) = take_in(path, [library[0]])
+    assert (outcome.ingested, outcome.known, outcome.skipped, outcome.failed) == (40, 0, (), ())
+    return path
+
+
+def test_second_ingest_opens_no_photo(
+    library: Library, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos that are known by path, size and time are not even opened."""
+    catalog_path = tmp_path / "catalog.sqlite"
+    shutil.copy(reference, catalog_path)
+
+    def never(path: Path) -> bytes:
+        raise AssertionError(f"{path} was opened")
+
+    monkeypatch.setattr("defectmap.measuring.read_photo", never)
+    (outcome,) = take_in(catalog_path, [library[0]])
+    assert (outcome.ingested, outcome.known) == (0, 40)
+    assert_same(reference, catalog_path)
+
+
+def test_moved_and_copied_photos_are_known(library: Library, reference: Path, tmp_path: Path) -> None:
+    """A photo of known content counts once, wherever it lies and whatever its name."""
+    catalog_path = tmp_path / "catalog.sqlite"
+    shutil.copy(reference, catalog_path)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for number, path in enumerate(photos(library)[:5]):
+        shutil.copy(path, elsewhere / f"copy {number}.nef")
+    (outcome,) = take_in(catalog_path, [elsewhere])
+    assert (outcome.ingested, outcome.known) == (0, 5)
+    assert_same(reference, catalog_path)
+
+
+def test_copies_in_one_go_count_once(library: Library, tmp_path: Path) -> None:
+    """Exact copies among new photos are one frame."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for path in photos(library)[:3]:
+        shutil.copy(path, folder / path.name)
+        shutil.copy(path, folder / f"copy of {path.name}")
+    first, second = take_in(tmp_path / "catalog.sqlite", [folder], [folder])
+    assert (first.ingested, first.known) == (3, 3)
+    assert (second.ingested, second.known) == (0, 6)
+
+
+def test_workers_do_not_change_the_result(library: Library, reference: Path, tmp_path: Path) -> None:
+    """Two processes give the same evidence, bit for bit, and the same map as one."""
+    catalog_path = tmp_path / "catalog.sqlite"
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("defectmap.ingest.TASK_FRAMES", 7)
+    (outcome,) = take_in(catalog_path, [library[0]], workers=2)
+    monkey.undo()
+    assert outcome.ingested == 40
+    assert_same(reference, catalog_path)
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_order_of_goes_gives_the_same_map(
+    library: Library, reference: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """However the photos are dealt to goes, tripod series torn apart, evidence and map come out the same."""
+    hands = data.draw(st.lists(st.integers(0, 2), min_size=40, max_size=40))
+    goes = deal(photos(library), hands)
+    catalog_path = tmp_path_factory.mktemp("goes") / "catalog.sqlite"
+    take_in(catalog_path, *goes)
+    assert_same(reference, catalog_path)
+
+
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_any_shards_in_any_order_give_the_same_map(
+    library: Library, reference: Path, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    """However the photos are dealt to shards, and in whatever order these are merged, the map is the same."""
+    hands = data.draw(st.lists(st.integers(0, 2), min_size=40, max_size=40))
+    folder = tmp_path_factory.mktemp("shards")
+    shards = []
+    for number, go in enumerate(deal(photos(library), hands)):
+        if go:
+            shards.append(folder / f"shard-{number}.sqlite")
+            take_in(shards[-1], go)
+    order = data.draw(st.permutations(shards))
+    with open_catalog(folder / "catalog.sqlite", create=True) as catalog:
+        outcome = merge(catalog, order)
+        assert (outcome.merged, outcome.known, outcome.frames) == (len(shards), 0, 40)
+        again = merge(catalog, order)
+        assert (again.merged, again.known, again.frames) == (0, len(shards), 0)
+    assert_same(reference, folder / "catalog.sqlite")
+    assert check(folder / "catalog.sqlite").ok
+
+
+def deal(cards: Sequence[Path], hands: Sequence[int]) -> list[list[Path]]:
+    return [[card for card, hand in zip(cards, hands, strict=True) if hand == player] for player in range(3)]
+
+
+def test_only_two_frames_of_a_scene_count(library: Library, reference: Path) -> None:
+    """Of each tripod series the first two frames enter the sums, the others only tell when a site showed."""
+    scenes: dict[int, list[str]] = {}
+    for exposure, (name,) in zip(library[1].frames, library[1].files, strict=True):
+        scenes.setdefault(exposure.scene_id, []).append(name)
+    with open_catalog(reference) as catalog:
+        (stream,) = catalog.sensors.streams()
+        frames = catalog.frames.of_stream(stream.id)
+    counted = {f.name for f in frames if f.counted}
+    assert any(len(names) > 3 for names in scenes.values())
+    for names in scenes.values():
+        assert [name in counted for name in sorted(names)] == [i < 2 for i in range(len(names))]
+
+
+def test_cameras_do_not_mix(tmp_path: Path) -> None:
+    """Two bodies of one model, and one that writes no serial number, are three sensors."""
+    for name, serial in (("a", "111"), ("b", "222"), ("c", None)):
+        write_shoot(small_camera(seed=3, serial=serial), tmp_path / name, 2, formats=("nef", "jpeg"))
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        outcome = ingest(catalog, [tmp_path])
+        assert outcome.cameras == ("NIKON D80 (no serial)", "NIKON D80 111", "NIKON D80 222")
+        for sensor in catalog.sensors.all():
+            assert sorted(s.grid.kind for s in catalog.sensors.streams(sensor.id)) == ["jpeg", "raw"]
+
+
+def test_what_is_no_photo_is_named_and_the_run_goes_on(library: Library, tmp_path: Path) -> None:
+    """Truncated, empty, mislabelled and foreign files end with a reason each; good ones are taken."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    good = photos(library)[0]
+    shutil.copy(good, folder / "good.nef")
+    (folder / "cut.nef").write_bytes(good.read_bytes()[: good.stat().st_size // 2])
+    (folder / "empty.jpg").write_bytes(b"")
+    (folder / "text.jpg").write_text("not a photo")
+    shutil.copy(good, folder / "mislabelled.jpg")
+    first, second = take_in(tmp_path / "catalog.sqlite", [folder, tmp_path / "nowhere"], [folder])
+    assert first.ingested == 1
+    assert first.known == 1
+    reasons = {t.path.name: t.reason for t in (*first.skipped, *first.failed)}
+    assert set(reasons) == {"cut.nef", "empty.jpg", "text.jpg", "nowhere"}
+    assert {t.path.name for t in second.failed} >= {"cut.nef", "empty.jpg"}
+    assert second.ingested == 0
+
+
+def test_dry_run_writes_nothing(library: Library, tmp_path: Path) -> None:
+    """A dry run says how many photos are new and leaves the catalog as it was."""
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        outcome = ingest(catalog, [library[0]], dry_run=True)
+        assert outcome.ingested == 40
+        assert catalog.sensors.all() == []
+        assert catalog.files.under(library[0]) == []
