@@ -131,7 +131,7 @@ class _Run:
     def discover(self, paths: Iterable[Path]) -> Iterator[FoundFile]:
         """Yield the files that are new; the others are known by path, size and time of change."""
         roots = list(paths)
-        # One query a folder: a library of a hundred thousand known files must cost little more than its stats.
+        # One query a folder: a library of 100,000 known files must cost little more than its stats.
         records = {record.path: record for root in roots for record in self._records(root.absolute())}
         for found in discover(roots):
             if isinstance(found, TroubledFile):

@@ -15,7 +15,7 @@ from defectmap.media.discover import FoundFile, content_digest, read_photo, snif
 from defectmap.model.evidence import PlaneEvidence, named_arrays
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.prediction import ScoredPlane, score_frame
-from defectmap.model.scenes import FRAMES_PER_SCENE, alike, signature
+from defectmap.model.scenes import alike, signature
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
 
 BATCH = 4
@@ -186,7 +186,7 @@ def measure(
     photos : sequence of Photo
         In order of capture.
     every_frame : bool
-        Sum every frame, also the third and further ones of a scene.
+        Sum every frame, also the second and further ones of a scene.
     tick : callable, optional
         Called after each photo.
 
@@ -256,14 +256,13 @@ class _Accumulator:
         return self._part
 
     def _is_new_witness(self, framing: bytes) -> bool:
-        """Whether fewer than two frames of this scene are in the sums; frames come in order of capture."""
+        """Whether no frame of this scene is in the sums; frames come in order of capture."""
         known = [s for s, _ in self._scenes]
         scenes = {self._scenes[i][1] for i in np.flatnonzero(alike([framing], known)[0])} if known else set()
         scene = min(scenes, default=len(self._scenes))
         self._scenes = [(s, scene if n in scenes else n) for s, n in self._scenes]
-        members = sum(n == scene for _, n in self._scenes)
         self._scenes.append((framing, scene))
-        return members < FRAMES_PER_SCENE
+        return not scenes
 
     def _sum(self) -> None:
         if not self._waiting:

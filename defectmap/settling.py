@@ -1,8 +1,8 @@
-"""Keep the sums to two frames per scene, whatever the order in which frames came.
+"""Keep the sums to one frame per scene, whatever the order in which frames came.
 
-The frames of a scene that count are the first two that were taken. When frames arrive that were taken
-earlier, or that show two scenes to be one, the sums hold too many of the scene: the surplus is read again and
-subtracted, which is exact, because the sums are integers.
+The frame of a scene that counts is the first that was taken. When one arrives that was taken earlier, or that
+shows two scenes to be one, the sums hold too many of the scene: the surplus is read again and subtracted,
+which is exact, because the sums are integers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class StreamScenes:
         self._unreadable: set[int] = set()
 
     def settle(self, fresh: Mapping[int, bytes]) -> int:
-        """Take out of the sums the frames that are not among the first two of their scene.
+        """Take out of the sums the frames that are not the first of their scene.
 
         Call it in the transaction that added frames. It is a no-op where every scene is as it should be.
 
@@ -81,7 +81,7 @@ class StreamScenes:
                 return
         self._unreadable.add(frame.id)
         _log.warning(
-            "%s shows the same scene as two earlier photos, but cannot be read again to take it out of the "
+            "%s shows the same scene as an earlier photo, but cannot be read again to take it out of the "
             "statistics: bring its drive back and ingest any photo of %s",
             frame.name,
             self._sensor.name,

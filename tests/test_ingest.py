@@ -165,8 +165,8 @@ def deal(cards: Sequence[Path], hands: Sequence[int]) -> list[list[Path]]:
     return [[card for card, hand in zip(cards, hands, strict=True) if hand == player] for player in range(3)]
 
 
-def test_only_two_frames_of_a_scene_count(library: Library, reference: Path) -> None:
-    """Of each tripod series the first two frames enter the sums, the others only tell when a site showed."""
+def test_only_one_frame_of_a_scene_counts(library: Library, reference: Path) -> None:
+    """Of each tripod series the first frame enters the sums, the others only tell when a site showed."""
     scenes: dict[int, list[str]] = {}
     for exposure, (name,) in zip(library[1].frames, library[1].files, strict=True):
         scenes.setdefault(exposure.scene_id, []).append(name)
@@ -176,7 +176,7 @@ def test_only_two_frames_of_a_scene_count(library: Library, reference: Path) -> 
     counted = {f.name for f in frames if f.counted}
     assert any(len(names) > 3 for names in scenes.values())
     for names in scenes.values():
-        assert [name in counted for name in sorted(names)] == [i < 2 for i in range(len(names))]
+        assert [name in counted for name in sorted(names)] == [i == 0 for i in range(len(names))]
 
 
 def test_cameras_do_not_mix(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.prediction import PlaneModel
 
 FALSE_ALARMS = 0.05
-"""False alarms to expect per map and score, if every photosite is healthy."""
+"""False alarms to expect per map, if every photosite is healthy."""
+
+_FEW_FRAMES = 3.0
+"""Over n frames the tail of a mean of clipped scores is so much wider than a normal one: 1 + this / n."""
 
 SCORES = ("level", "dose", "votes")
 """The scores decided on: mean score, exposure-weighted score, counts of standing out.
@@ -128,7 +131,7 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     votes = _vote_score(evidence, n)
     limit = gaussian_threshold(n.size)
     strength = np.maximum(np.abs(level), np.abs(dose))
-    strength /= limit * rules.widening
+    strength /= limit * max(rules.widening, 1.0 + _FEW_FRAMES / max(int(n.max(initial=0)), 1))
     np.maximum(strength, np.abs(votes) / (limit + 0.5 * rules.spare_votes), out=strength)
     found = np.flatnonzero(strength >= 1.0)
     around = evidence.value_at(model.neighbours(found, n.shape)).mean

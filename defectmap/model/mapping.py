@@ -25,7 +25,6 @@ from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.prediction import PLANES, PlaneModel, chroma_model, luma_model, mosaic_model
-from defectmap.model.scenes import FRAMES_PER_SCENE
 from defectmap.model.sensor import Grid, MosaicGeometry
 
 SCENES_FOR_CERTAINTY = 3
@@ -269,9 +268,9 @@ def _column(values: Iterable[float | None]) -> NDArray[np.float64]:
 
 
 def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
-    """Fewest scenes that can have brought the mean score so far: a frame that counts gives at most 3."""
+    """Fewest scenes that can have brought the mean score so far: each counts once and gives at most 3."""
     total = abs(int(evidence.sums["z_sum"].ravel()[site])) / ev.Z_UNIT
-    return int(np.ceil(total / (ev.Z_CLIP * FRAMES_PER_SCENE)))
+    return int(np.ceil(total / ev.Z_CLIP))
 
 
 def _tint(planes: Mapping[str, PlaneEvidence], one: _Found) -> str:

@@ -6,16 +6,13 @@ on the order in which the frames arrive.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.frame import JpegFrame, RawFrame
-
-FRAMES_PER_SCENE = 2
-"""So many frames of a scene enter the sums."""
 
 _SIDE = 16
 _ALIKE = 0.98
@@ -111,7 +108,9 @@ def join_scenes(
 
 
 def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[int]:
-    """Choose the frames that enter the sums: the first two of each scene.
+    """Choose the frames that enter the sums: the first of each scene.
+
+    A second one would add little, and what it adds is not independent: chance specks of the scene come twice.
 
     Parameters
     ----------
@@ -124,7 +123,7 @@ def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[
     set of int
         A function of the set of frames alone.
     """
-    members: dict[Hashable, list[int]] = {}
+    first: dict[int, int] = {}
     for frame in sorted(scenes, key=lambda f: order[f]):
-        members.setdefault(scenes[frame], []).append(frame)
-    return {frame for group in members.values() for frame in group[:FRAMES_PER_SCENE]}
+        first.setdefault(scenes[frame], frame)
+    return set(first.values())
