@@ -23,6 +23,9 @@ _DEAD = 0.1
 _STUCK = 0.3
 """A site whose swing is so much smaller than its level is stuck, not dim: light moves both alike."""
 
+_OPPOSED = -0.7
+"""A site whose excess is high in shade and low in light, and so correlates with light, keeps to one level."""
+
 # Spread of log(excess / regressor) that each explanation leaves of its own: a hot site's rate moves with the
 # temperature of the sensor (it doubles every 7 degrees), the others hardly.
 _OWN_SPREAD = {Kind.HOT: 0.6, Kind.OFFSET: 0.15, Kind.BRIGHT: 0.1}
@@ -94,8 +97,11 @@ def classify(site: SiteRecord, threshold: float) -> Verdict:
             return Verdict(Kind.DEAD, site.mean, "DN")
         if swing < _STUCK * level:
             return Verdict(Kind.STUCK, site.mean, "DN")
-    if site.spread > threshold and min(ups, downs) >= max(2, 0.2 * (ups + downs)):
-        return Verdict(Kind.NOISY, float(np.sqrt(site.variance)), "DN")
+    if min(ups, downs) >= max(2, 0.1 * (ups + downs)):
+        if float(np.corrcoef(site.excess, site.light)[0, 1]) < _OPPOSED:
+            return Verdict(Kind.STUCK, site.mean, "DN")
+        if site.spread > threshold:
+            return Verdict(Kind.NOISY, float(np.std(site.excess)), "DN")
     strongest = site.votes if abs(site.votes) > abs(site.level) else site.level
     if abs(site.dose) > 2.0 * abs(strongest):
         strongest = site.dose

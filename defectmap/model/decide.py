@@ -169,16 +169,18 @@ def _spread_at(
     for phase, (r, c) in enumerate(np.ndindex(period)):
         mine = (rows % period[0]) * period[1] + cols % period[1] == phase
         sample = {f: _sample(sums[f][r :: period[0], c :: period[1]]) for f in ("n", "z_sum", "z_sumsq")}
-        centre, scale = _median_and_scale(_spread(sample)[sample["n"] > 0])
+        known = sample["n"] > 0
+        usual = float(np.median(_variance(sample)[known])) if known.any() else 0.0
+        excess = (_variance(sample) - usual) * np.sqrt(sample["n"])
+        _, scale = _median_and_scale(excess[known])
         here = {f: sums[f].ravel()[sites[mine]] for f in sample}
-        result[mine] = (_spread(here) - centre * np.sqrt(here["n"])) / scale
+        result[mine] = (_variance(here) - usual) * np.sqrt(here["n"]) / scale
     return result
 
 
-def _spread(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    """Return the variance of the score times the root of the count."""
+def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     n = np.maximum(sums["n"], 1.0)
-    return np.asarray((sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2) * np.sqrt(n))
+    return np.asarray(sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2)
 
 
 def _standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int]) -> None:
