@@ -16,6 +16,9 @@ from defectmap.model.sensor import StreamKind
 #: Folder that repaired photos are written to; never walked into, its files are no evidence.
 OUTPUT_FOLDER = "defectmap"
 
+#: Folder that the originals of photos repaired in place are kept in; never walked into either.
+ORIGINALS_FOLDER = "defectmap-originals"
+
 #: Files above this size are not read; the largest raws of today have a third of it.
 LARGEST_BYTES = 1 << 30
 
@@ -80,7 +83,8 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
     ----------
     paths : iterable of Path
         Files and folders, in any order. A path that is named here is taken whatever it is called; below it,
-        hidden entries and folders named `OUTPUT_FOLDER` are passed over, as are pipes, sockets and devices.
+        hidden entries and folders named `OUTPUT_FOLDER` or `ORIGINALS_FOLDER` are passed over, as are pipes,
+        sockets and devices.
 
     Yields
     ------
@@ -90,7 +94,7 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
         at is reported and the walk goes on.
     """
     seen: set[tuple[int, int]] = set()
-    for root in sorted({_absolute(path) for path in paths}):
+    for root in sorted({absolute(path) for path in paths}):
         waiting = [root]
         while waiting:
             path = waiting.pop()
@@ -111,8 +115,8 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
                 yield TroubledFile(path, "is neither a file nor a folder")
 
 
-def _absolute(path: Path) -> Path:
-    """Make a path absolute; links are resolved only where ".." would otherwise lead astray."""
+def absolute(path: Path) -> Path:
+    """Return a path as :func:`discover` does: links are resolved only where ".." would lead astray."""
     path = Path(path).absolute()
     return path.resolve() if ".." in path.parts else path
 
@@ -124,7 +128,8 @@ def _worthwhile_names(folder: Path) -> list[str]:
             (
                 entry.name
                 for entry in entries
-                if not entry.name.startswith(".") and not (entry.name == OUTPUT_FOLDER and entry.is_dir())
+                if not entry.name.startswith(".")
+                and not (entry.name in {OUTPUT_FOLDER, ORIGINALS_FOLDER} and entry.is_dir())
             ),
             reverse=True,
         )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media import tiff
 from defectmap.model.frame import RawFrame
-from defectmap.model.sensor import MosaicGeometry, RawColour, SensorIdentity
+from defectmap.model.sensor import Grid, MosaicGeometry, RawColour, SensorIdentity
 
 #: Name and version of the decoder that margins, levels and colours come from.
 DECODER = f"rawpy {version('rawpy')}, LibRaw {'.'.join(map(str, rawpy.libraw_version))}"
@@ -55,6 +55,18 @@ def decode_raw(data: bytes) -> RawFrame:
         rows = slice(geometry.top, geometry.top + geometry.visible_height)
         cols = slice(geometry.left, geometry.left + geometry.visible_width)
         return RawFrame(raw.raw_image[rows, cols].copy(), geometry)
+
+
+def stored_grid(data: bytes) -> Grid:
+    """Return the grid of a raw file's full stored frame; the mosaic is not decoded.
+
+    Raises
+    ------
+    FailedPhotoError
+        As for :func:`decode_raw`.
+    """
+    with _opened(data, unpack=False) as raw:
+        return Grid("raw", raw.sizes.raw_height, raw.sizes.raw_width)
 
 
 def read_colour(data: bytes, identity: SensorIdentity) -> RawColour:
@@ -100,11 +112,12 @@ def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[rawpy.RawPy]:
+def _opened(data: bytes, *, unpack: bool = True) -> Iterator[rawpy.RawPy]:
     """Open and unpack a raw file; LibRaw's troubles come out as :class:`FailedPhotoError`."""
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
-            raw.unpack()
+            if unpack:
+                raw.unpack()
             yield raw
     except rawpy.LibRawFileUnsupportedError:
         raise FailedPhotoError(f"is damaged, or of a camera that {DECODER} does not know") from None

@@ -104,6 +104,36 @@ def replace_with_backup(path: Path, data: bytes, backup: Path, source_digest: by
         _sync_folder(path.parent)
 
 
+def replace(path: Path, data: bytes, source_digest: bytes) -> None:
+    """Replace a file's content; for one whose original is put away already.
+
+    Parameters
+    ----------
+    path : Path
+        The file to change. It keeps its mode, times and extended attributes.
+    data : bytes
+        New content.
+    source_digest : bytes
+        :func:`~defectmap.media.discover.content_digest` of the present content.
+
+    Raises
+    ------
+    SkippedPhotoError
+        The file is a symbolic link or has further hard links.
+    FailedPhotoError
+        The file has other content, changed meanwhile, or cannot be read or written. It is as it was.
+    """
+    with _written("cannot be replaced"):
+        before = _sole_regular_file(path)
+        if content_digest(path.read_bytes()) != source_digest:
+            raise FailedPhotoError("has changed since it was read; run the command again")
+        with _temporary(path.parent, data, path) as temporary:
+            if _fingerprint(_sole_regular_file(path)) != _fingerprint(before):
+                raise FailedPhotoError("changed while it was being replaced and was left as it is")
+            temporary.replace(path)
+        _sync_folder(path.parent)
+
+
 def restore(path: Path, backup: Path, expected_digest: bytes, repaired_digest: bytes | None = None) -> None:
     """Bring an original back bit for bit, times included, and remove its backup.
 

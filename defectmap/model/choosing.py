@@ -1,0 +1,88 @@
+"""Which photosites of a map are changed in one photo.
+
+A photosite is replaced by a guess, however good, so one that reads right is left alone. By kind:
+
+- stuck, dead, dim, bright and offset sites are wrong in every frame of their time: they are replaced unseen;
+- hot and noisy sites are wrong in some frames only (long exposures, warm sensors, one of two states): they
+  are replaced where the frame itself shows them, by more than `SHOWN_SIGMA`;
+- on a day on which a site may have been bad, but was not seen either way (between the last good frame and the
+  first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from defectmap.model.defects import Defect, Kind
+from defectmap.model.evidence import Z_UNIT
+from defectmap.model.frame import RawFrame
+from defectmap.model.prediction import score_frame
+from defectmap.model.rendered import RenderedSite
+
+SHOWN_SIGMA = 3.0
+"""Distance from the prediction, in standard deviations, from which a frame shows a known defect."""
+
+_ALWAYS = frozenset({Kind.STUCK, Kind.DEAD, Kind.DIM, Kind.BRIGHT, Kind.OFFSET})
+_SILENT = -128  # the score of a photosite that says nothing, such as one among clipped highlights
+
+
+def surely_bad(defect: Defect, day: datetime | None) -> bool:
+    """Whether a site is wrong in every frame of that moment (None: unknown), so that no frame need show it.
+
+    It is asked of sites for which :meth:`Defect.bad_on` holds.
+    """
+    if defect.kind not in _ALWAYS:
+        return False
+    if day is None:
+        return defect.first_bad is None and defect.last_bad is None
+    before = defect.first_bad is not None and day < defect.first_bad
+    after = defect.last_bad is not None and day > defect.last_bad
+    return not before and not after
+
+
+def mosaic_sites(
+    frame: RawFrame, defects: Iterable[Defect], day: datetime | None
+) -> tuple[tuple[int, int], ...]:
+    """Return the photosites to replace in a raw frame.
+
+    Parameters
+    ----------
+    frame : RawFrame
+    defects : iterable of Defect
+        Those that may have been bad on the day, in coordinates of the full stored frame.
+    day : datetime or None
+        When the frame was taken.
+
+    Returns
+    -------
+    tuple of (row, col)
+        In coordinates of the full stored frame, ordered.
+    """
+    top, left = frame.geometry.top, frame.geometry.left
+    height, width = frame.mosaic.shape
+    sites: list[tuple[int, int]] = []
+    doubtful: list[tuple[int, int]] = []
+    for defect in defects:
+        if 0 <= defect.row - top < height and 0 <= defect.col - left < width:
+            (sites if surely_bad(defect, day) else doubtful).append((defect.row, defect.col))
+    if doubtful:
+        z = score_frame(frame)["mosaic"].z
+        for row, col in doubtful:
+            score = int(z[row - top, col - left])
+            if score != _SILENT and abs(score) > SHOWN_SIGMA * Z_UNIT:
+                sites.append((row, col))
+    return tuple(sorted(sites))
+
+
+def rendered_sites(defects: Iterable[Defect], day: datetime | None) -> tuple[RenderedSite, ...]:
+    """Return the sites to look at in a JPEG; whether a spot shows there is for its repair to judge.
+
+    Parameters
+    ----------
+    defects : iterable of Defect
+        Those that may have been bad on the day, on the stored grid of the JPEG.
+    day : datetime or None
+        When the photo was taken.
+    """
+    return tuple(RenderedSite(d.row, d.col, d.colour, surely_bad(d, day)) for d in defects)

@@ -1,0 +1,278 @@
+"""What one worker does to repair photos: read, decide, correct, prove.
+
+It knows no catalog and writes nothing.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from collections import deque
+from collections.abc import Generator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
+from defectmap.media.discover import content_digest, read_photo
+from defectmap.model.choosing import mosaic_sites, rendered_sites
+from defectmap.model.correction import corrected_values
+from defectmap.model.defects import Defect
+from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.sensor import Grid, SensorIdentity
+
+Sites = tuple[tuple[int, int], ...]
+
+_TOUCHED = 40  # luma pixels around a site beyond which a repaired JPEG must decode as before
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """One photo to be corrected.
+
+    Attributes
+    ----------
+    source : Path
+        File to read.
+    digest : bytes
+        Of the content that the file must have.
+    grid : Grid
+        That of `defects`.
+    identity : SensorIdentity
+    conditions : Conditions
+    defects : tuple of Defect
+        Those that may have been bad when the photo was taken, at least one.
+    form : {"same", "dng"}
+        Whether the file keeps its format or becomes a DNG.
+    """
+
+    source: Path
+    digest: bytes
+    grid: Grid
+    identity: SensorIdentity
+    conditions: Conditions
+    defects: tuple[Defect, ...]
+    form: Literal["same", "dng"] = "same"
+
+
+@dataclass(frozen=True, slots=True)
+class Corrected:
+    """What became of it.
+
+    Attributes
+    ----------
+    data : bytes or None
+        The whole repaired file; None where nothing had to be changed, or could be.
+    repaired : tuple of (row, col)
+        Sites that were changed, on the stored grid, ordered.
+    reason : str
+        Why nothing was changed, as the end of a sentence that begins with the file; else "".
+    """
+
+    data: bytes | None
+    repaired: Sites
+    reason: str = ""
+
+
+def correct(task: Correction) -> Corrected:
+    """Correct one photo in memory and prove that nothing else changed.
+
+    Parameters
+    ----------
+    task : Correction
+
+    Returns
+    -------
+    Corrected
+
+    Raises
+    ------
+    PhotoError
+        If the file cannot be read, is not what was planned for, or cannot be repaired.
+    """
+    data = read_photo(task.source)
+    if content_digest(data) != task.digest:
+        raise FailedPhotoError("has changed since it was planned for; run the command again")
+    return _correct_raw(data, task) if task.grid.kind == "raw" else _correct_jpeg(data, task)
+
+
+def correct_all(tasks: Sequence[Correction], workers: int) -> Generator[Corrected | PhotoError]:
+    """Correct photos, in the given order; the trouble of one does not stop the others.
+
+    Parameters
+    ----------
+    tasks : sequence of Correction
+    workers : int
+        Processes. Files are the same for any number; memory holds two repaired files per process.
+
+    Yields
+    ------
+    Corrected or PhotoError
+    """
+    if workers <= 1 or len(tasks) <= 1:
+        yield from map(_guarded, tasks)
+        return
+    crew = _Crew(min(workers, len(tasks)))
+    try:
+        waiting: deque[tuple[Correction, Future[Corrected | PhotoError]]] = deque()
+        for task in tasks:
+            waiting.append((task, crew.submit(task)))
+            if len(waiting) >= 2 * workers:
+                yield crew.result(*waiting.popleft())
+        while waiting:
+            yield crew.result(*waiting.popleft())
+    finally:
+        crew.close()
+
+
+class _Crew:
+    """Processes that correct; made anew after one of them died."""
+
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool = self._started()
+
+    def submit(self, task: Correction) -> Future[Corrected | PhotoError]:
+        try:
+            return self._pool.submit(_guarded, task)
+        except BrokenProcessPool:
+            self._pool = self._started()
+            return self._pool.submit(_guarded, task)
+
+    def result(self, task: Correction, future: Future[Corrected | PhotoError]) -> Corrected | PhotoError:
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            # Whose fault it was shows when each of those that were under way is tried by itself.
+            with self._started(1) as alone:
+                try:
+                    return alone.submit(_guarded, task).result()
+                except BrokenProcessPool:
+                    return FailedPhotoError("cannot be repaired: the decoder crashed on it")
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def _started(self, workers: int | None = None) -> ProcessPoolExecutor:
+        # Not fork: LibRaw's threads do not survive it.
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(workers or self._workers, context, initializer=_leave_interrupts_to_parent)
+
+
+def _leave_interrupts_to_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _guarded(task: Correction) -> Corrected | PhotoError:
+    try:
+        return correct(task)
+    except PhotoError as error:
+        return error
+    except MemoryError:
+        return FailedPhotoError("does not fit into memory")
+
+
+def _correct_raw(data: bytes, task: Correction) -> Corrected:
+    from defectmap.media.raw import decode_raw  # noqa: PLC0415 - LibRaw loads slowly
+
+    frame = decode_raw(data)
+    if frame.grid != task.grid:
+        raise SkippedPhotoError(
+            f"stores {frame.grid.width} x {frame.grid.height} photosites, but the map is of "
+            f"{task.grid.width} x {task.grid.height}"
+        )
+    sites = mosaic_sites(frame, task.defects, task.conditions.captured)
+    fixed, changed = _fixed(frame, sites, [(d.row, d.col) for d in task.defects])
+    if not changed:
+        return Corrected(None, (), "shows none of its known defects")
+    top, left = frame.geometry.top, frame.geometry.left
+    if task.form == "dng":
+        from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads tifffile and exiv2
+        from defectmap.media.raw import read_colour  # noqa: PLC0415
+
+        repaired = dng_bytes(
+            fixed.mosaic,
+            fixed.geometry,
+            read_colour(data, task.identity),
+            source=data,
+            orientation=task.conditions.orientation or 1,
+        )
+    else:
+        from defectmap.media.rawpatch import patch_raw  # noqa: PLC0415
+
+        values = {(row, col): int(fixed.mosaic[row - top, col - left]) for row, col in changed}
+        repaired = patch_raw(data, values)
+    if not np.array_equal(decode_raw(repaired).mosaic, fixed.mosaic):
+        raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
+    return Corrected(repaired, changed)
+
+
+def _fixed(frame: RawFrame, sites: Sites, bad: Sequence[tuple[int, int]]) -> tuple[RawFrame, Sites]:
+    """Return the frame with the sites replaced, and those that really changed.
+
+    No bad site predicts another.
+    """
+    top, left = frame.geometry.top, frame.geometry.left
+    height, width = frame.mosaic.shape
+    chosen = set(sites)
+    untouched = [
+        (r, c) for r, c in bad if (r, c) not in chosen and 0 <= r - top < height and 0 <= c - left < width
+    ]
+    visible = [(row - top, col - left) for row, col in (*sites, *untouched)]
+    # A filter may overshoot; what the frame holds nowhere may not even fit its samples.
+    values = corrected_values(frame.mosaic, visible, frame.geometry.cfa).clip(0, frame.mosaic.max())
+    mosaic = frame.mosaic.copy()
+    changed = []
+    for (row, col), value in zip(sites, values[: len(sites)], strict=True):
+        if mosaic[row - top, col - left] != value:
+            mosaic[row - top, col - left] = value
+            changed.append((row, col))
+    return replace(frame, mosaic=mosaic), tuple(changed)
+
+
+def _correct_jpeg(data: bytes, task: Correction) -> Corrected:
+    from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415
+    from defectmap.media.jpegcodec import repair_jpeg  # noqa: PLC0415
+
+    before = decode_jpeg(data)
+    if before.grid != task.grid:
+        raise SkippedPhotoError(
+            f"is {before.grid.width} x {before.grid.height} pixels, but the map is of "
+            f"{task.grid.width} x {task.grid.height}"
+        )
+    repair = repair_jpeg(data, rendered_sites(task.defects, task.conditions.captured))
+    if not repair.repaired or repair.data == data:
+        reasons = sorted({reason for _, reason in repair.left})
+        seen = "shows none of its known defects"
+        return Corrected(None, (), seen if reasons == ["not visible in this photo"] else "; ".join(reasons))
+    if not _same_elsewhere(before, decode_jpeg(repair.data), repair.repaired):
+        raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
+    return Corrected(repair.data, repair.repaired)
+
+
+def _same_elsewhere(before: JpegFrame, after: JpegFrame, sites: Sites) -> bool:
+    """Whether two decoded pictures are the same but for the surroundings of some sites."""
+    for old, new, step in (
+        (before.luma, after.luma, 1),
+        (before.blue, after.blue, 2),
+        (before.red, after.red, 2),
+    ):
+        if old is None or new is None:
+            if old is not new:
+                return False
+            continue
+        if old.shape != new.shape:
+            return False
+        different = old != new
+        for row, col in sites:
+            different[
+                max(row - _TOUCHED, 0) // step : (row + _TOUCHED) // step + 1,
+                max(col - _TOUCHED, 0) // step : (col + _TOUCHED) // step + 1,
+            ] = False
+        if different.any():
+            return False
+    return True
