@@ -1,0 +1,101 @@
+"""Trying it out."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from defectmap.cli.fixing import repair_document
+from defectmap.cli.session import Json, Session
+
+if TYPE_CHECKING:
+    from defectmap.demo import Demonstration
+
+
+def demo(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path, typer.Argument(metavar="[DIR]", help="Where the photos and a catalog of their own are put.")
+    ] = Path("defectmap-demo"),
+    json: Json = False,
+) -> int:
+    """Try everything on a simulated camera.
+
+    It takes photos, finds the defects that were planted, compares them with the truth and repairs two of the
+    photos. Your own catalog is left alone.
+
+    Example: defectmap demo
+    """
+    from defectmap.cli.ingesting import processors  # noqa: PLC0415
+    from defectmap.demo import demonstrate  # noqa: PLC0415 - numpy, numba and SQLAlchemy load slowly
+
+    session: Session = ctx.obj
+    terminal = session.terminal
+    if not json:
+        terminal.say(
+            "a simulated camera takes photos, and its bad photosites are looked for (under a minute)"
+        )
+    with terminal.progress() as progress:
+        result = demonstrate(directory, workers=processors(), progress=progress)
+    if json:
+        terminal.document(_document(result))
+        return 0
+    for comparison in result.comparisons:
+        planted, found, false_alarms = comparison.total
+        terminal.show(
+            f"\n{comparison.grid.kind} files of {result.camera}: what was planted, and what was found"
+        )
+        terminal.table(
+            ("kind", "planted", "found", "missed", "false alarms"),
+            [
+                *((t.kind.value, t.planted, t.found, t.missed, t.false_alarms) for t in comparison.tallies),
+                ("all", planted, found, planted - found, false_alarms),
+            ],
+        )
+    terminal.show(
+        "the missed ones are too weak for so few photos, or began too late to be seen often enough\n"
+    )
+    for repair in result.repairs:
+        if repair.output is not None:
+            terminal.show(f"{len(repair.repaired)} sites repaired in {repair.output}")
+        elif repair.reason:
+            terminal.show(f"{repair.source} {repair.reason}")
+    for picture in result.pictures:
+        terminal.show(f"look at {picture}: before on the left, after on the right")
+    mine = replace(session, catalog=result.catalog, catalog_named=True)
+    terminal.say(f"next: {mine.command('defects')}, {mine.command('fix', str(result.directory / 'photos'))}")
+    terminal.say(f"and then your own photos: {shlex.join(('defectmap', 'ingest', 'PATH'))}")
+    return 0
+
+
+def _document(result: Demonstration) -> dict[str, object]:
+    return {
+        "directory": result.directory,
+        "catalog": result.catalog,
+        "camera": result.camera,
+        "photos": result.photos,
+        "grids": [
+            {
+                "grid": comparison.grid.kind,
+                "width": comparison.grid.width,
+                "height": comparison.grid.height,
+                "kinds": [
+                    {
+                        "kind": tally.kind.value,
+                        "planted": tally.planted,
+                        "found": tally.found,
+                        "missed": tally.missed,
+                        "false_alarms": tally.false_alarms,
+                    }
+                    for tally in comparison.tallies
+                ],
+            }
+            for comparison in result.comparisons
+        ],
+        "fixed": [repair_document(repair) for repair in result.repairs],
+        "pictures": list(result.pictures),
+    }

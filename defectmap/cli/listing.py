@@ -1,0 +1,310 @@
+"""Asking the catalog: cameras, maps and figures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
+
+if TYPE_CHECKING:
+    from defectmap.catalog.records import SensorRecord
+    from defectmap.catalog.store import Catalog
+    from defectmap.detect import Detection
+    from defectmap.model.defects import Defect
+
+Grid = Annotated[
+    str | None,
+    typer.Option(
+        metavar="raw|jpeg",
+        help="Which of the camera's files; with a size where there are several: jpeg:3600x2700.",
+    ),
+]
+
+_TIMES = ("last_good", "first_bad", "last_bad", "first_good")
+
+
+def cameras(ctx: typer.Context, json: Json = False) -> int:
+    """List the cameras that the catalog knows.
+
+    Example: defectmap cameras
+    """
+    from defectmap.overview import cameras as summarise  # noqa: PLC0415 - numpy and SQLAlchemy load slowly
+
+    session: Session = ctx.obj
+    with session.open(read_only=True) as catalog:
+        known = summarise(catalog)
+        if json:
+            session.terminal.document(
+                [
+                    {
+                        "camera": camera.sensor.name,
+                        "make": camera.sensor.identity.make,
+                        "model": camera.sensor.identity.model,
+                        "serial": camera.sensor.identity.serial,
+                        "streams": [
+                            {
+                                "kind": stream.grid.kind,
+                                "width": stream.grid.width,
+                                "height": stream.grid.height,
+                                "frames": stream.frames,
+                                "scenes": stream.scenes,
+                                "first": stream.first,
+                                "last": stream.last,
+                                "defects": stream.defects,
+                                "suspects": stream.suspects,
+                            }
+                            for stream in camera.streams
+                        ],
+                        "revision": camera.revision,
+                        "defects": camera.defects,
+                        "suspects": camera.suspects,
+                    }
+                    for camera in known
+                ]
+            )
+            return 0
+        session.terminal.table(
+            ("camera", "files", "size", "photos", "scenes", "first", "last", "defects", "suspects"),
+            [
+                (
+                    camera.sensor.name,
+                    stream.grid.kind,
+                    f"{stream.grid.width}x{stream.grid.height}",
+                    stream.frames,
+                    stream.scenes,
+                    _day(stream.first),
+                    _day(stream.last),
+                    stream.defects,
+                    stream.suspects,
+                )
+                for camera in known
+                for stream in camera.streams
+            ],
+        )
+        if not known:
+            session.terminal.say(f"no camera yet; next: {session.command('ingest', 'PATH')}")
+        elif any(camera.revision is None for camera in known):
+            session.terminal.say(f"next: {session.command('detect')}")
+        else:
+            chosen = max(known, key=lambda camera: camera.defects)
+            option = session.camera_option(catalog, chosen.sensor)
+            session.terminal.say(f"next: {session.command('defects', *option)}")
+    return 0
+
+
+def detect(ctx: typer.Context, camera: Camera = None, json: Json = False) -> int:
+    """Make a new revision of the map from what was measured.
+
+    No photo is opened. A map that would be the same as the last one is not made again.
+
+    Example: defectmap detect --camera D80
+    """
+    from defectmap.detect import detect as judge  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    with session.open() as catalog:
+        detections = []
+        with session.terminal.progress() as progress:
+            chosen = choose_cameras(catalog, camera)
+            for done, sensor in enumerate(chosen, 1):
+                detections.append(judge(catalog, sensor))
+                progress("Detecting", done, len(chosen))
+        if json:
+            session.terminal.document(
+                [
+                    {
+                        "camera": detection.sensor.name,
+                        "revision": detection.revision.number,
+                        "defects": detection.defects,
+                        "suspects": detection.suspects,
+                        "frames": detection.revision.content.frames,
+                        "new": detection.is_new,
+                    }
+                    for detection in detections
+                ]
+            )
+        else:
+            show_detections(session, catalog, detections)
+    return 0
+
+
+def defects(
+    ctx: typer.Context,
+    camera: Camera = None,
+    at: Annotated[
+        datetime | None,
+        typer.Option(metavar="DATE", help="The sites that may have been bad on that day: 2021-05-30."),
+    ] = None,
+    grid: Grid = None,
+    suspects: Annotated[
+        bool, typer.Option("--suspects", help="The sites that are not certain yet, and what they lack.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """List the bad photosites of a camera.
+
+    Rows and columns count from 0 at the top left of the stored frame, which is not turned.
+
+    Example: defectmap defects --camera D80 --at 2021-05-30
+    """
+    from defectmap.overview import bad_during, choose_stream, newest_map  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    with session.open(read_only=True) as catalog:
+        sensor = choose_camera(catalog, camera)
+        stream = choose_stream(catalog, sensor, grid)
+        revision, found = newest_map(catalog, sensor, stream)
+        entries = found.suspects if suspects else found.defects
+        if at is not None:
+            entries = bad_during(entries, at)
+        if json:
+            session.terminal.document(
+                {
+                    "camera": sensor.name,
+                    "revision": revision.number,
+                    "grid": found.grid.kind,
+                    "width": found.grid.width,
+                    "height": found.grid.height,
+                    "suspects" if suspects else "defects": [_entry(entry) for entry in entries],
+                }
+            )
+            return 0
+        headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
+        session.terminal.table(
+            [*headings, "lacks"] if suspects else headings,
+            [[*_row(entry), *([entry.missing] if suspects else [])] for entry in entries],
+        )
+        noun = "suspect" if suspects else "defect"
+        session.terminal.show(
+            f"{_count(len(entries), noun)} on the {found.grid.kind} grid of {sensor.name}, "
+            f"{found.grid.width}x{found.grid.height}, revision {revision.number}"
+        )
+        option = session.camera_option(catalog, sensor)
+        if not suspects and entries:
+            session.terminal.say(f"next: {session.command('fix', *option, 'PHOTO')}")
+        elif not suspects and found.suspects:
+            session.terminal.say(f"next: {session.command('defects', *option, '--suspects')}")
+    return 0
+
+
+def variance(
+    ctx: typer.Context,
+    camera: Camera = None,
+    top: Annotated[int, typer.Option(min=1, metavar="N", help="So many for each colour.")] = 10,
+    grid: Grid = None,
+    json: Json = False,
+) -> int:
+    """List the photosites whose value varies least.
+
+    This is the classic search over many photos; it finds stuck and dead photosites only.
+
+    Example: defectmap variance --camera D80 --top 5
+    """
+    from defectmap.overview import choose_stream  # noqa: PLC0415
+    from defectmap.variance import lowest_variance  # noqa: PLC0415
+
+    session: Session = ctx.obj
+    with session.open(read_only=True) as catalog:
+        sensor = choose_camera(catalog, camera)
+        stream = choose_stream(catalog, sensor, grid)
+        sites = lowest_variance(catalog, stream, top)
+        names = ("row", "col", "channel", "variance", "mean", "frames")
+        if json:
+            session.terminal.document([{name: getattr(site, name) for name in names} for site in sites])
+        else:
+            session.terminal.table(names, [[getattr(site, name) for name in names] for site in sites])
+            option = session.camera_option(catalog, sensor)
+            session.terminal.say(f"what is bad: {session.command('defects', *option)}")
+    return 0
+
+
+def settle_maps(catalog: Catalog) -> list[Detection]:
+    """Bring the maps of all cameras up to date whose photos they do not rest on yet."""
+    from defectmap.detect import detect as judge  # noqa: PLC0415
+    from defectmap.overview import outdated  # noqa: PLC0415
+
+    return [judge(catalog, sensor) for sensor in outdated(catalog)]
+
+
+def show_detections(session: Session, catalog: Catalog, detections: Sequence[Detection]) -> None:
+    """Write a table of new maps, and what to do with them."""
+    session.terminal.table(
+        ("camera", "files", "revision", "photos", "defects", "suspects"),
+        [
+            (
+                detection.sensor.name,
+                f"{found.grid.kind} {found.grid.width}x{found.grid.height}",
+                detection.revision.number,
+                len(catalog.frames.of_stream(stream_id, signatures=False)),
+                len(found.defects),
+                len(found.suspects),
+            )
+            for detection in detections
+            for stream_id, found in detection.revision.maps.items()
+        ],
+    )
+    bad = [detection for detection in detections if detection.defects]
+    if bad:
+        worst = max(bad, key=lambda detection: detection.defects)
+        session.terminal.say(_next_step(session, catalog, worst.sensor))
+    elif detections:
+        session.terminal.say("no defect is certain; more photos of different scenes show more")
+
+
+def _next_step(session: Session, catalog: Catalog, sensor: SensorRecord) -> str:
+    option = session.camera_option(catalog, sensor)
+    return f"next: {session.command('defects', *option)}, then {session.command('fix', *option)}"
+
+
+def _entry(entry: Defect) -> dict[str, Any]:
+    document: dict[str, Any] = {
+        "row": entry.row,
+        "col": entry.col,
+        "kind": entry.kind.value,
+        "colour": entry.colour,
+        "strength": _finite(entry.strength),
+        "unit": entry.unit,
+        "confidence": _finite(entry.confidence),
+        "frames_seen": entry.frames_seen,
+        "scenes": entry.scenes,
+        **{name: getattr(entry, name) for name in _TIMES},
+    }
+    return document if entry.certain else document | {"missing": entry.missing}
+
+
+def _row(entry: Defect) -> list[object]:
+    return [
+        entry.row,
+        entry.col,
+        entry.kind.value,
+        entry.colour,
+        float(entry.strength),
+        entry.unit,
+        float(entry.confidence),
+        entry.frames_seen,
+        entry.scenes,
+        _span(entry),
+    ]
+
+
+def _span(entry: Defect) -> str:
+    """Return when a site was bad, in words."""
+    since = f"since {_day(entry.first_bad)}" if entry.first_bad else "always"
+    return f"{since} until {_day(entry.last_bad)}" if entry.first_good else since
+
+
+def _day(moment: datetime | None) -> str:
+    return moment.date().isoformat() if moment else ""
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

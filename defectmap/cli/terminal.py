@@ -1,0 +1,202 @@
+"""Where words go: results to stdout, talk to stderr, and nothing but one document with ``--json``."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+Report = Callable[[str, int, int], None]
+"""Told what is being done, how many of it are done, and of how many."""
+
+_PATIENCE_S = 1.0
+"""Work that is over by then shows no progress bar."""
+
+_EXAMPLES = 3
+"""So many files are named for each reason, unless all are asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """The two ends of the command line.
+
+    Attributes
+    ----------
+    out, err : Console
+        stdout and stderr.
+    quiet, verbose : bool
+        Say no more than errors; say everything.
+    """
+
+    out: Console
+    err: Console
+    quiet: bool = False
+    verbose: bool = False
+
+    @classmethod
+    def standard(cls, *, quiet: bool = False, verbose: bool = False) -> Terminal:
+        """Return the terminal of this process; colours only where a person looks, and NO_COLOR is not set."""
+        from rich.console import Console  # noqa: PLC0415 - not needed for --help
+
+        def console(stderr: bool) -> Console:
+            return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+        return cls(console(stderr=False), console(stderr=True), quiet, verbose)
+
+    def show(self, text: str) -> None:
+        """Write a result."""
+        self.out.print(printable(text))
+
+    def say(self, text: str) -> None:
+        """Talk, unless told to be quiet."""
+        if not self.quiet:
+            self.err.print(printable(text))
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong."""
+        self.err.print(printable(f"defectmap: {text}"))
+
+    def document(self, content: object) -> None:
+        """Write the one JSON document of ``--json``."""
+        self.out.file.write(json.dumps(content, default=_plain, indent=1) + "\n")
+
+    def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Write a table; where the output is piped, as columns of plain text.
+
+        Columns of numbers are set to the right.
+        """
+        if not rows:
+            return
+        cells = [[cell_text(cell) for cell in row] for row in rows]
+        numeric = [
+            all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
+            for column in range(len(headings))
+        ]
+        if not self.out.is_terminal:
+            for line in _aligned([list(headings), *cells], numeric):
+                self.out.print(line)
+            return
+        from rich import box  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        for heading, right in zip(headings, numeric, strict=True):
+            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+        for row in cells:
+            table.add_row(*row)
+        self.out.print(table, soft_wrap=False)
+
+    def troubles(self, troubles: Sequence[tuple[Path, str]]) -> None:
+        """Say which files were left out; with many of one reason, their number and the first of them."""
+        if self.quiet:
+            return
+        groups: dict[str, list[Path]] = {}
+        for path, reason in troubles:
+            groups.setdefault(reason, []).append(path)
+        for reason, paths in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            if self.verbose or len(paths) <= _EXAMPLES:
+                for path in paths:
+                    self.say(f"{path} {reason}")
+            else:
+                self.say(f"{len(paths)} files: {reason} (the first is {paths[0]}; -v lists them all)")
+
+    @contextmanager
+    def progress(self) -> Iterator[Report]:
+        """Show how far a long work is, to people only."""
+        if self.quiet or not self.err.is_terminal:
+            yield lambda *_: None
+            return
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
+        from rich.progress import TimeRemainingColumn as TimeLeft  # noqa: PLC0415
+
+        bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeLeft(),
+            console=self.err,
+            transient=True,
+        )
+        tasks: dict[str, tuple[Any, float]] = {}
+        begun = time.monotonic()
+
+        def report(what: str, done: int, total: int) -> None:
+            now = time.monotonic()
+            if what not in tasks:
+                for task, _ in tasks.values():
+                    bars.update(task, visible=False)
+                tasks[what] = bars.add_task(what, total=total, rate=""), now
+            task, since = tasks[what]
+            rate = f"{done / (now - since):.1f}/s" if now - since > 0.5 else ""
+            bars.update(task, completed=done, total=total, rate=rate)
+            if now - begun > _PATIENCE_S:
+                bars.start()
+
+        try:
+            yield report
+        finally:
+            bars.stop()
+
+    def listen(self, *, debug: bool) -> None:
+        """Let the program's log be heard: warnings, with ``-v`` what is being done, with ``--debug`` all."""
+        logger = logging.getLogger("defectmap")
+        logger.handlers = [_Listener(self)]
+        logger.propagate = False
+        level = logging.INFO if self.verbose else logging.ERROR if self.quiet else logging.WARNING
+        logger.setLevel(logging.DEBUG if debug else level)
+
+
+class _Listener(logging.Handler):
+    """Writes log records above a running progress bar."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        super().__init__()
+        self._terminal = terminal
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        self._terminal.err.print(printable(self.format(record)))
+
+
+def printable(text: str) -> str:
+    """Return a text that no terminal trips over: file names may hold control characters or no text at all."""
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def cell_text(cell: object) -> str:
+    """Return what a table shows for a value; nothing for None, five figures for a fraction."""
+    if cell is None:
+        return ""
+    if isinstance(cell, datetime):
+        return cell.isoformat(" ", "seconds")
+    return f"{cell:.5g}" if isinstance(cell, float) else printable(str(cell))
+
+
+def _aligned(rows: list[list[str]], numeric: list[bool]) -> Iterator[str]:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(numeric))]
+    for row in rows:
+        parts = [
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, numeric, strict=True)
+        ]
+        yield "  ".join(parts).rstrip()
+
+
+def _plain(value: object) -> str:
+    """Return what JSON holds of a value: times in ISO 8601, paths as text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, os.PathLike):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no place in a JSON document")

@@ -1,0 +1,179 @@
+"""What a catalog knows: its cameras and their streams, and which map a question is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, time
+
+from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
+from defectmap.catalog.store import Catalog
+from defectmap.errors import DefectmapError, UsageError
+from defectmap.model.defects import Defect, DefectMap
+from defectmap.model.scenes import join_scenes
+from defectmap.model.sensor import Grid
+
+
+@dataclass(frozen=True, slots=True)
+class StreamSummary:
+    """One stream in figures.
+
+    Attributes
+    ----------
+    grid : Grid
+    frames, scenes : int
+    first, last : datetime or None
+        Capture times of its first and last frame; None where no frame has one.
+    defects, suspects : int
+        On the newest map of this grid; 0 before the first.
+    """
+
+    grid: Grid
+    frames: int
+    scenes: int
+    first: datetime | None
+    last: datetime | None
+    defects: int
+    suspects: int
+
+
+@dataclass(frozen=True, slots=True)
+class CameraSummary:
+    """One sensor in figures.
+
+    Attributes
+    ----------
+    sensor : SensorRecord
+    streams : tuple of StreamSummary
+    revision : int or None
+        Number of its newest revision.
+    """
+
+    sensor: SensorRecord
+    streams: tuple[StreamSummary, ...]
+    revision: int | None
+
+    @property
+    def defects(self) -> int:
+        """Number of defects on all grids."""
+        return sum(stream.defects for stream in self.streams)
+
+    @property
+    def suspects(self) -> int:
+        """Number of suspects on all grids."""
+        return sum(stream.suspects for stream in self.streams)
+
+
+def cameras(catalog: Catalog) -> tuple[CameraSummary, ...]:
+    """Summarise every sensor of a catalog, ordered by make, model and serial number."""
+    with catalog.snapshot():
+        return tuple(_summary(catalog, sensor) for sensor in catalog.sensors.all())
+
+
+def outdated(catalog: Catalog) -> list[SensorRecord]:
+    """Return the sensors whose newest revision does not rest on all of their frames, or that have none."""
+    return [
+        sensor
+        for sensor in catalog.sensors.all()
+        if (latest := catalog.revisions.latest(sensor.id)) is None
+        or latest.content.frames != sum(_frames(catalog, s) for s in catalog.sensors.streams(sensor.id))
+    ]
+
+
+def choose_stream(catalog: Catalog, sensor: SensorRecord, grid: str | None = None) -> StreamRecord:
+    """Choose the stream that a question is about.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    sensor : SensorRecord
+    grid : str, optional
+        ``raw`` or ``jpeg``, with a size where there are several, such as ``jpeg:3600x2700`` (width first). By
+        default raw files are preferred to JPEGs, then the stream with most frames.
+
+    Raises
+    ------
+    UsageError
+        If the text is no grid, or the sensor has no such stream; the choices are named.
+    """
+    streams = catalog.sensors.streams(sensor.id)
+    chosen = streams
+    if grid is not None:
+        match = re.fullmatch(r"(raw|jpeg)(?::(\d+)x(\d+))?", grid.strip().lower())
+        if match is None:
+            raise UsageError(f"{grid!r} is no grid: say raw, jpeg, or a size such as jpeg:3600x2700")
+        kind, width, height = match.groups()
+        size = None if width is None else (int(width), int(height))
+        chosen = [s for s in streams if s.grid.kind == kind and size in (None, (s.grid.width, s.grid.height))]
+    if not chosen:
+        there = ", ".join(sorted(grid_name(stream.grid) for stream in streams)) or "no photos at all"
+        wanted = "photos" if grid is None else f"photos on grid {grid}"
+        raise UsageError(f"{sensor.name} has no {wanted} in this catalog, it has {there}")
+    return max(chosen, key=lambda s: (s.grid.kind == "raw", _frames(catalog, s), -s.id))
+
+
+def grid_name(grid: Grid) -> str:
+    """Return the name of a grid as :func:`choose_stream` understands it."""
+    return f"{grid.kind}:{grid.width}x{grid.height}"
+
+
+def newest_map(
+    catalog: Catalog, sensor: SensorRecord, stream: StreamRecord | None = None
+) -> tuple[Revision, DefectMap]:
+    """Return the newest revision of a sensor and its map of one stream.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    sensor : SensorRecord
+    stream : StreamRecord, optional
+        The one of :func:`choose_stream` by default.
+
+    Raises
+    ------
+    DefectmapError
+        If there is no map yet.
+    """
+    revision = catalog.revisions.latest(sensor.id)
+    stream = stream or choose_stream(catalog, sensor)
+    if revision is None or stream.id not in revision.maps:
+        raise DefectmapError(
+            f"{sensor.name} has no map of {grid_name(stream.grid)} yet: run `defectmap detect`"
+        )
+    return revision, revision.maps[stream.id]
+
+
+def bad_during(entries: Iterable[Defect], moment: datetime) -> tuple[Defect, ...]:
+    """Return those that may have been bad at a moment; midnight stands for the whole day that begins then."""
+    end = moment
+    if moment.time() == time.min:
+        end = datetime.combine(moment.date(), time.max)
+    return tuple(entry for entry in entries if entry.bad_on(moment) or entry.bad_on(end))
+
+
+def _frames(catalog: Catalog, stream: StreamRecord) -> int:
+    return len(catalog.frames.of_stream(stream.id, signatures=False))
+
+
+def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
+    latest = catalog.revisions.latest(sensor.id)
+    maps = latest.maps if latest else {}
+    streams = []
+    for stream in catalog.sensors.streams(sensor.id):
+        frames = catalog.frames.of_stream(stream.id)
+        signatures = {frame.id: frame.signature or b"" for frame in frames}
+        times = [frame.conditions.captured for frame in frames if frame.conditions.captured]
+        found = maps.get(stream.id, DefectMap(stream.grid))
+        streams.append(
+            StreamSummary(
+                stream.grid,
+                len(frames),
+                len(set(join_scenes({}, signatures, list(signatures)).values())),
+                min(times, default=None),
+                max(times, default=None),
+                len(found.defects),
+                len(found.suspects),
+            )
+        )
+    return CameraSummary(sensor, tuple(streams), latest.number if latest else None)
