@@ -81,14 +81,13 @@ class PlaneModel:
         Returns
         -------
         ndarray of shape (n, 8), int64
-            Flat sites; those beyond an edge are mirrored back.
+            Flat sites; those beyond an edge are replaced by others within.
         """
         height, width = shape
         rows, cols = np.divmod(sites, width)
         offsets = self.offsets[rows % self.offsets.shape[0], cols % self.offsets.shape[1]]
-        return _mirror(rows[:, None] + offsets[..., 0], height) * width + _mirror(
-            cols[:, None] + offsets[..., 1], width
-        )
+        near_rows = _inside(rows[:, None] + offsets[..., 0], height, self.pad)
+        return near_rows * width + _inside(cols[:, None] + offsets[..., 1], width, self.pad)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +112,14 @@ class ScoredPlane:
     sightings: NDArray[np.void]
 
 
-def _mirror(index: NDArray[np.int64], size: int) -> NDArray[np.int64]:
-    inside = np.abs(index)
-    return np.clip(np.where(inside >= size, 2 * (size - 1) - inside, inside), 0, size - 1)
+def _inside(index: NDArray[np.int64], size: int, pad: int) -> NDArray[np.int64]:
+    """Bring rows or columns beyond an edge back by twice the reach of the prediction.
+
+    So a neighbour that is missing on one side is replaced by its opposite on the other: of the same phase
+    where the period of the pattern is two, and never the site itself, as mirroring would have it.
+    """
+    moved = np.where(index < 0, index + 2 * pad, np.where(index >= size, index - 2 * pad, index))
+    return np.clip(moved, 0, size - 1)
 
 
 def mosaic_model(geometry: MosaicGeometry) -> PlaneModel:
@@ -200,9 +204,7 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
 
     height, width = values.shape
     pad = model.pad
-    padded = (
-        np.pad(values, pad, mode="reflect") if min(height, width) > pad else np.pad(values, pad, mode="edge")
-    )
+    padded = _padded(values, pad)
     variance, shift = _noise_variance(padded, height, width, model)
     z = np.empty((height, width), np.int8)
     noise_code = np.empty((height, width), np.uint8)
@@ -214,7 +216,7 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
         padded, pad, 0, height, offsets, variance, shift, _TEXTURE, np.int32(model.clipped), z, noise_code
     )
     if model.colours.shape not in {(1, 1), (2, 2)}:
-        # A mirrored border keeps the colours in place only where the pattern's period is two.
+        # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
         for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
             border[...] = kernels.Z_INVALID
     found = kernels.gate_and_sight(
@@ -225,6 +227,18 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     for field, column in zip(("site", "value", "prediction", "sigma"), found.T, strict=True):
         sightings[field] = column
     return ScoredPlane(values, z, noise_code, sightings)
+
+
+def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
+    height, width = values.shape
+    rows = _inside(np.arange(-pad, height + pad), height, pad)
+    cols = _inside(np.arange(-pad, width + pad), width, pad)
+    padded = np.empty((rows.size, cols.size), values.dtype)
+    padded[pad:-pad, pad:-pad] = values
+    for edge in (slice(0, pad), slice(-pad, None)):
+        padded[edge] = values[rows[edge, None], cols]
+        padded[:, edge] = values[rows[:, None], cols[edge]]
+    return padded
 
 
 def _noise_variance(

@@ -1,0 +1,148 @@
+"""Scoring and summing frames."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from defectmap.model import evidence as ev
+from defectmap.model.evidence import FIELDS, PlaneEvidence, exposure_weights, named_arrays, plane_names
+from defectmap.model.frame import RawFrame
+from defectmap.model.prediction import (
+    ScoredPlane,
+    chroma_model,
+    luma_model,
+    score_frame,
+    score_plane,
+)
+from defectmap.model.sensor import MosaicGeometry
+
+BAYER = MosaicGeometry(64, 80, 0, 0, 64, 80, ("RG", "GB"), (100,) * 4, 4000, "test")
+XTRANS = ("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
+
+
+def noise(seed: int, shape: tuple[int, int] = (64, 80), level: float = 1000.0) -> np.ndarray:
+    """Return a flat frame with noise of 20 DN."""
+    return np.random.default_rng(seed).normal(level, 20.0, shape).clip(0, 65535).astype(np.uint16)
+
+
+def scored(mosaic: np.ndarray, geometry: MosaicGeometry = BAYER) -> ScoredPlane:
+    """Score a mosaic."""
+    return score_frame(RawFrame(mosaic, geometry))["mosaic"]
+
+
+def test_scores_of_noise_are_standard() -> None:
+    """On a flat noisy frame the scores have about unit width and stand out nowhere."""
+    plane = scored(
+        noise(1, (512, 512)), MosaicGeometry(512, 512, 0, 0, 512, 512, ("RG", "GB"), (100,) * 4, 4000, "t")
+    )
+    assert 0.75 < (plane.z / ev.Z_UNIT).std() < 1.1
+    assert len(plane.sightings) == 0
+
+
+@pytest.mark.parametrize("site", [(0, 0), (0, 33), (63, 79), (30, 79), (31, 40), (1, 1)])
+@pytest.mark.parametrize("offset", [600, -600])
+def test_one_bad_site_is_sighted_alone(site: tuple[int, int], offset: int) -> None:
+    """A single site far off is sighted at its place with value and prediction, at corners and edges too."""
+    mosaic = noise(2)
+    mosaic[site] += np.int16(offset)
+    (sighting,) = scored(mosaic).sightings
+    assert divmod(int(sighting["site"]), 80) == site
+    assert sighting["value"] == mosaic[site]
+    assert abs(sighting["prediction"] - 1000) < 40
+    assert 5 < sighting["sigma"] < 40
+
+
+def test_spike_shared_with_other_colours_is_the_scene() -> None:
+    """A point of light through a lens reaches neighbours of other colours and is no sighting."""
+    mosaic = noise(3)
+    mosaic[30, 40] += 2000
+    mosaic[30, 41] += 1200
+    assert len(scored(mosaic).sightings) == 0
+
+
+def test_clipped_surroundings_say_nothing() -> None:
+    """Where the neighbours may be clipped a site is neither counted nor sighted, whatever it reads."""
+    mosaic = noise(4, level=3990.0)
+    mosaic[30, 40] = 100
+    plane = scored(mosaic)
+    evidence = PlaneEvidence.empty((64, 80))
+    evidence.accumulate([(plane, 1.0)])
+    assert evidence.sums["n"][30, 40] == 0
+    assert len(plane.sightings) == 0
+
+
+def test_larger_patterns_use_the_same_code() -> None:
+    """In a 6x6 pattern with colours of different brightness a bad site is sighted alone too."""
+    geometry = MosaicGeometry(66, 84, 0, 0, 66, 84, XTRANS, (100,) * 36, 4000, "test")
+    levels = {"R": 600.0, "G": 1200.0, "B": 800.0}
+    cells = np.array([[levels[letter] for letter in row] for row in XTRANS])
+    mosaic = (np.tile(cells, (11, 14)) + np.random.default_rng(5).normal(0, 10, (66, 84))).astype(np.uint16)
+    mosaic[32, 41] += 900
+    assert [divmod(int(s), 84) for s in scored(mosaic, geometry).sightings["site"]] == [(32, 41)]
+
+
+@pytest.mark.parametrize("model", [luma_model(), chroma_model()])
+def test_rings_sight_a_smeared_spot(model: object) -> None:
+    """In a JPEG plane a spot of three by three is sighted at its centre."""
+    plane = np.full((40, 50), 90, np.uint8)
+    plane[19:22, 29:32] += np.array([[20, 60, 20], [60, 140, 60], [20, 60, 20]], np.uint8)
+    sightings = score_plane(plane, model, "luma").sightings  # type: ignore[arg-type]
+    strongest = sightings[np.argmax(sightings["value"])]
+    assert divmod(int(strongest["site"]), 50) == (20, 30)
+
+
+def test_ties_are_counted() -> None:
+    """A site that is clamped to the largest of its neighbours is counted as tied."""
+    mosaic = noise(6)
+    near = mosaic[28:33:2, 38:43:2].copy()
+    near[1, 1] = 0
+    mosaic[30, 40] = near.max()
+    evidence = PlaneEvidence.empty((64, 80))
+    evidence.accumulate([(scored(mosaic), 1.0)])
+    assert evidence.sums["ties"][30, 40] == 1
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(range(6)), st.lists(st.integers(1, 5), max_size=3))
+def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int]) -> None:
+    """Any order of the frames, cut into any batches and parts, gives the same sums to the bit."""
+    frames = [(scored(noise(seed, level=500.0 * (seed + 1))), 0.01 * 3.7**seed) for seed in range(6)]
+    whole = PlaneEvidence.empty((64, 80))
+    whole.accumulate(frames)
+    total = PlaneEvidence.empty((64, 80))
+    edges = sorted({0, 6, *cuts})
+    for start, stop in pairwise(edges):
+        part = PlaneEvidence.empty((64, 80))
+        part.accumulate([frames[i] for i in order[start:stop]])
+        total.add(part)
+    for name in FIELDS:
+        assert np.array_equal(total.sums[name], whole.sums[name]), name
+
+
+def test_frames_without_exposure_stay_out_of_the_weighted_sums() -> None:
+    """A photo without exposure time or ISO counts for the value statistics alone."""
+    evidence = PlaneEvidence.empty((64, 80))
+    evidence.accumulate([(scored(noise(7)), None)])
+    assert evidence.sums["n"].mean() > 0.95
+    assert not evidence.sums["hot_weight"].any()
+    assert np.array_equal(exposure_weights(None), np.zeros(128))
+
+
+def test_weights_grow_with_dose_and_fall_with_noise() -> None:
+    """The exposure weight is dose over noise, limited."""
+    short, long = exposure_weights(0.001), exposure_weights(10.0)
+    assert (long >= short).all()
+    assert (np.diff(short) <= 0).all()
+    assert long.max() ** 2 * 500_000 < 2**64
+
+
+def test_names_of_arrays_tell_their_plane() -> None:
+    """Stored arrays are named after their plane and sum."""
+    arrays = named_arrays({"luma": PlaneEvidence.empty((2, 2)), "red": PlaneEvidence.empty((1, 1))})
+    assert plane_names(arrays) == ["luma", "red"]
+    assert arrays["red.n"].shape == (1, 1)
