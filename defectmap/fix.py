@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -12,13 +13,16 @@ from pathlib import Path
 from defectmap.catalog.records import FileRecord, RepairRecord, SensorRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import PhotoError, UsageError
-from defectmap.media.discover import ORIGINALS_FOLDER, OUTPUT_FOLDER, absolute, content_digest
+from defectmap.media.discover import OUTPUT_FOLDER, absolute, content_digest
+from defectmap.media.originals import Note, original_of, write_note
 from defectmap.media.writing import replace as replace_content
 from defectmap.media.writing import replace_with_backup, write_new
 from defectmap.planning import Format, Plan, Planner, Repair, Status, Step, outcome
 from defectmap.repairing import Corrected, Correction, correct_all
 
 __all__ = ["Format", "Plan", "Repair", "Status", "carry_out", "plan"]
+
+_log = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many of it are done, and of how many."""
@@ -165,11 +169,10 @@ def _write(
     source, output = step.repair.source, step.repair.output
     if corrected.data is None or output is None:
         return corrected
-    in_place = source == output
     backup = None
-    if in_place:
+    if source == output:
         again = task.source != source
-        backup = task.source if again else source.parent / ORIGINALS_FOLDER / source.name
+        backup = task.source if again else original_of(source)
     digest = content_digest(corrected.data)
     record = RepairRecord(source, output, backup, task.digest, digest, step.revision_id, now)
     repair_id = catalog.repairs.record(record)
@@ -183,9 +186,22 @@ def _write(
     except PhotoError as error:
         catalog.repairs.mark_undone(repair_id)
         return error
-    if in_place and step.frame_id is not None:
-        status = source.stat()
-        catalog.files.remember(
-            FileRecord(source, status.st_size, status.st_mtime_ns, digest, "frame", frame_id=step.frame_id)
-        )
+    if backup is not None:
+        _note(catalog, step.frame_id, source, backup, Note(task.digest, digest))
     return corrected
+
+
+def _note(catalog: Catalog, frame_id: int | None, source: Path, backup: Path, note: Note) -> None:
+    """Note a repair in place beside the original and, for a photo that the catalog has, in its ledger."""
+    try:
+        write_note(backup, note)
+    except PhotoError as error:
+        _log.warning("%s is repaired, and can be undone with this catalog only: %s", source, error.reason)
+    if frame_id is None:
+        return
+    # The original is remembered as well: the frame can be read from it again.
+    for file, digest in ((source, note.repaired), (backup, note.original)):
+        status = file.stat()
+        catalog.files.remember(
+            FileRecord(file, status.st_size, status.st_mtime_ns, digest, "frame", frame_id=frame_id)
+        )

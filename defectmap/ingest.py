@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, SensorRecord
+from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, RepairRecord, SensorRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import FailedPhotoError
 from defectmap.measuring import Measurement, Part, Photo, Trouble, identify, measure
@@ -126,6 +126,7 @@ class _Run:
         self._overcounted: dict[int, int] = {}
         self._copies: list[Photo] = []
         self._known = 0
+        self._repairs = {r.repair.output_digest: r.repair for r in catalog.repairs.select(undone=True)}
         self.ingested = 0
 
     def discover(self, paths: Iterable[Path]) -> Iterator[FoundFile]:
@@ -163,6 +164,8 @@ class _Run:
                     self._give_up(one)
                 elif self._is_known(one):
                     self._known += 1
+                elif (repair := self._repairs.get(one.digest)) is not None:
+                    self._give_up(Trouble(one.file, _is_repaired(repair), False, one.digest))
                 elif one.digest in seen:
                     self._known += 1
                     self._copies.append(one)
@@ -201,6 +204,9 @@ class _Run:
     def _is_known(self, photo: Photo) -> bool:
         """Whether the content is in the catalog; the path is then noted as another place of it."""
         frame = self._catalog.frames.by_digest(photo.digest)
+        repair = self._repairs.get(photo.digest)
+        if frame is None and repair is not None and photo.file.path == repair.output == repair.source:
+            frame = self._catalog.frames.by_digest(repair.source_digest)
         if frame is not None and not self._dry_run:
             self._remember(photo.file, photo.digest, frame_id=frame.id)
         return frame is not None
@@ -262,6 +268,12 @@ class _Run:
         catalog.evidence.fold_epochs(stream.id, max(catalog.evidence.epochs(stream.id)))
         self._sensors[sensor.id] = sensor
         self.ingested += len(part.frames)
+
+
+def _is_repaired(repair: RepairRecord) -> str:
+    # What was repaired no longer shows what was wrong, and would testify against the map.
+    original = repair.backup or repair.source
+    return f"is a repaired copy of {original}, which counts instead"
 
 
 def _tasks(photos: Sequence[Photo]) -> Iterator[list[Photo]]:

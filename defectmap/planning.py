@@ -21,6 +21,7 @@ from defectmap.media.discover import (
     read_photo,
 )
 from defectmap.media.jpegcodec.errors import CorruptJpegError
+from defectmap.media.originals import original_of
 from defectmap.model.frame import Conditions
 from defectmap.model.sensor import Grid, StreamKind
 from defectmap.repairing import Corrected, Correction
@@ -153,6 +154,8 @@ class Planner:
                 continue
             for frame in self._catalog.frames.of_stream(stream.id, signatures=False):
                 paths = self._catalog.files.paths_of(frame.id)
+                # Of a photo repaired in place the original is noted too; the photo itself is what is meant.
+                paths.sort(key=lambda path: path.parent.name == ORIGINALS_FOLDER)
                 there = [path for path in paths if path.is_file()][:1]
                 yield from self.named(there)
                 if not there:
@@ -198,8 +201,7 @@ class Planner:
         """Return where the original of a repaired photo is, also after its folder was moved."""
         if repair.backup is None:
             raise SkippedPhotoError(f"is a repaired copy of {repair.source}")
-        beside = path.parent / ORIGINALS_FOLDER / path.name
-        kept = next((file for file in (beside, repair.backup) if file.is_file()), None)
+        kept = next((file for file in (original_of(path), repair.backup) if file.is_file()), None)
         if kept is None:
             raise SkippedPhotoError(
                 f"was repaired in place as {repair.output}, and its original {repair.backup} is gone"
