@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DROP = 5.0
-"""Fall of the log-likelihood that bounds an interval: 3.3 would be 99 %, if the chances were known exactly."""
+"""Fall of the log-likelihood that bounds an interval: 3.3 would be 99 %, were the chances known exactly."""
 
 _SURE = 0.75
 """Largest chance of a bad site to show: clipped or busy surroundings may hide any site in a frame or two."""

@@ -61,7 +61,7 @@ class PlaneRules:
 
 
 JPEG_LUMA = PlaneRules((1, 1), widening=1.5, spare_votes=1, reach=8, dominance=1.0, smeared=True)
-JPEG_CHROMA = PlaneRules((1, 1), widening=1.5, spare_votes=1, reach=4, dominance=1.0, smeared=True)
+JPEG_CHROMA = PlaneRules((1, 1), widening=1.5, spare_votes=1, reach=8, dominance=1.0, smeared=True)
 
 
 def mosaic_rules(period: tuple[int, int]) -> PlaneRules:

@@ -118,7 +118,7 @@ class DefectMap:
         return frozenset((d.row, d.col) for d in self.entries if d.certain)
 
     def joined(self, other: DefectMap, reach: int) -> DefectMap:
-        """Add what another map of the same grid has more than `reach` rows or columns from every entry here."""
+        """Add what another map of the grid has more than `reach` rows or columns from every entry here."""
         mine = [(d.row, d.col) for d in self.entries]
         more = tuple(
             d

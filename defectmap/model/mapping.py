@@ -131,7 +131,7 @@ def _one_per_defect(
         for index, site in enumerate(part.sites.tolist()):
             row, col = divmod(site, width)
             if name in {"blue", "red"}:
-                reach = JPEG_LUMA.reach
+                reach = 2 * JPEG_CHROMA.reach  # a block of chroma, in which a strong defect echoes
                 if any(abs(2 * row - f.row) <= reach and abs(2 * col - f.col) <= reach for f in found):
                     continue
                 row, col = _centre_in_luma(planes["luma"], setup["luma"][0], 2 * row, 2 * col)
