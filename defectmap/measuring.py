@@ -156,18 +156,15 @@ def identify(file: FoundFile) -> Photo | Trouble:
     return Photo(file, digest, kind, info.identity, info.conditions, size)
 
 
-def decode(photo: Photo) -> RawFrame | JpegFrame:
-    """Decode an identified photo.
+def decode(data: bytes, kind: StreamKind) -> RawFrame | JpegFrame:
+    """Decode the content of a photo.
 
     Raises
     ------
     PhotoError
-        If it cannot be decoded, is gone, or is not what was identified.
+        If it cannot be decoded.
     """
-    data = read_photo(photo.file.path)
-    if content_digest(data) != photo.digest:
-        raise FailedPhotoError("changed while it was being read: ingest it again")
-    if photo.kind == "raw":
+    if kind == "raw":
         from defectmap.media.raw import decode_raw  # noqa: PLC0415 - LibRaw loads slowly
 
         return decode_raw(data)
@@ -177,7 +174,7 @@ def decode(photo: Photo) -> RawFrame | JpegFrame:
 
 
 def measure(
-    photos: Sequence[Photo], *, every_frame: bool = False, tick: Callable[[], None] | None = None
+    photos: Sequence[Photo], *, every_frame: bool = False, tick: Callable[[], None] = lambda: None
 ) -> Measurement:
     """Decode, score and accumulate photos of one camera.
 
@@ -198,7 +195,7 @@ def measure(
     """
     result = Measurement()
     parts: dict[tuple[Any, ...], _Accumulator] = {}
-    for photo, frame in _decoded(photos, result.troubles):
+    for photo, frame in _decoded(photos, result.troubles, tick):
         geometry = frame.geometry if isinstance(frame, RawFrame) else None
         epoch = photo.conditions.captured.year if photo.conditions.captured else 0
         layout = (geometry.cfa, geometry.top, geometry.left) if geometry else ()
@@ -206,8 +203,7 @@ def measure(
         if key not in parts:
             parts[key] = _Accumulator(Part(frame.grid, geometry, epoch), every_frame)
         parts[key].add(photo, frame)
-        if tick is not None:
-            tick()
+        tick()
     for accumulator in parts.values():
         result.parts.append(accumulator.finish())
     return result
@@ -219,14 +215,22 @@ def frame_shape(frame: RawFrame | JpegFrame) -> tuple[int, ...]:
 
 
 def _decoded(
-    photos: Iterable[Photo], troubles: list[Trouble]
+    photos: Iterable[Photo], troubles: list[Trouble], tick: Callable[[], None]
 ) -> Iterator[tuple[Photo, RawFrame | JpegFrame]]:
     for photo in photos:
+        digest = None
         try:
-            yield photo, decode(photo)
+            data = read_photo(photo.file.path)
+            if content_digest(data) != photo.digest:
+                raise FailedPhotoError("changed while it was being read: ingest it again")
+            # From here on the trouble is with the content, and stays.
+            digest = photo.digest
+            frame = decode(data, photo.kind)
         except PhotoError as error:
-            failed = isinstance(error, FailedPhotoError)
-            troubles.append(Trouble(photo.file, error.reason, failed, photo.digest))
+            troubles.append(Trouble(photo.file, error.reason, isinstance(error, FailedPhotoError), digest))
+            tick()
+        else:
+            yield photo, frame
 
 
 class _Accumulator:

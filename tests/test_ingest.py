@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from defectmap import ingest as verb
 from defectmap.catalog.checking import check
 from defectmap.catalog.store import Catalog, open_catalog
 from defectmap.detect import detect
 from defectmap.ingest import IngestOutcome, ingest
+from defectmap.measuring import Measurement, Photo
 from defectmap.merge import merge
 from defectmap.model.defects import DefectMap
 from defectmap.simulation.files import write_shoot
@@ -26,15 +31,18 @@ Library = tuple[Path, GroundTruth]
 
 
 def photos(library: Library) -> list[Path]:
+    """Return the photos of a library."""
     return sorted(library[0].glob("*.NEF"))
 
 
 def take_in(catalog_path: Path, *goes: Iterable[Path], workers: int = 1) -> list[IngestOutcome]:
+    """Ingest in several goes."""
     with open_catalog(catalog_path, create=True) as catalog:
         return [ingest(catalog, go, workers=workers) for go in goes]
 
 
 def maps(catalog: Catalog) -> dict[str, list[DefectMap]]:
+    """Detect, and return the maps by sensor."""
     return {
         sensor.name: list(detect(catalog, sensor).revision.maps.values()) for sensor in catalog.sensors.all()
     }
@@ -56,6 +64,7 @@ def state(catalog_path: Path) -> tuple[dict[str, list[DefectMap]], dict[str, np.
 
 
 def assert_same(first: Path, second: Path) -> None:
+    """Compare two catalogs: evidence bit by bit, and maps."""
     (maps_1, planes_1, counted_1), (maps_2, planes_2, counted_2) = state(first), state(second)
     assert counted_1 == counted_2
     assert planes_1.keys() == planes_2.keys()
@@ -66,7 +75,7 @@ def assert_same(first: Path, second: Path) -> None:
 
 @pytest.fixture(scope="session")
 def reference(library: Library, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The catalog of the whole library, taken in in one go by one process."""
+    """Take in the whole library in one go by one process."""
     path = tmp_path_factory.mktemp("reference") / "catalog.sqlite"
     (outcome,) = take_in(path, [library[0]])
     assert (outcome.ingested, outcome.known, outcome.skipped, outcome.failed) == (40, 0, (), ())
@@ -162,6 +171,7 @@ def test_any_shards_in_any_order_give_the_same_map(
 
 
 def deal(cards: Sequence[Path], hands: Sequence[int]) -> list[list[Path]]:
+    """Deal photos to three players."""
     return [[card for card, hand in zip(cards, hands, strict=True) if hand == player] for player in range(3)]
 
 
@@ -216,3 +226,117 @@ def test_dry_run_writes_nothing(library: Library, tmp_path: Path) -> None:
         assert outcome.ingested == 40
         assert catalog.sensors.all() == []
         assert catalog.files.under(library[0]) == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from typing import Any
+from defectmap import ingest as verb
+from defectmap.catalog.frames import Frames
+from defectmap.catalog.store import open_catalog
+
+verb.TASK_FRAMES = 6
+add, calls = Frames.add, []
+
+def add_or_die(self, *arguments):
+    calls.append(None)
+    if len(calls) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return add(self, *arguments)
+
+Frames.add = add_or_die
+with open_catalog(Path(sys.argv[1]), create=True) as catalog:
+    verb.ingest(catalog, [Path(sys.argv[2])])
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGKILL is a signal of Unix")
+@pytest.mark.parametrize("moment", [3, 20])
+def test_killed_run_leaves_a_whole_catalog(
+    library: Library, reference: Path, tmp_path: Path, moment: int
+) -> None:
+    """After a kill in mid-commit the catalog is whole, and the next run ends as if there had been none."""
+    path = tmp_path / "catalog.sqlite"
+    killed = [sys.executable, "-c", KILLED, str(path), str(library[0]), str(moment)]
+    assert subprocess.run(killed, timeout=120, check=False).returncode == -9
+    assert check(path).ok
+    with open_catalog(path) as catalog:
+        there = sum(len(catalog.frames.of_stream(s.id)) for s in catalog.sensors.streams())
+    assert there == (moment - 1) // 6 * 6
+    (outcome,) = take_in(path, [library[0]])
+    assert (outcome.ingested, outcome.known) == (40 - there, there)
+    assert_same(reference, path)
+
+
+CRASHING = """
+import os, sys
+from pathlib import Path
+from typing import Any
+from defectmap import ingest as verb
+from defectmap.catalog.store import open_catalog
+
+measure_apart = verb._measure_apart
+
+def crash_on_seven(task, folder):
+    if any(photo.file.path.name == "DSC_0007.NEF" for photo in task):
+        os._exit(1)
+    return measure_apart(task, folder)
+
+if __name__ == "__main__":
+    verb.TASK_FRAMES = 5
+    verb._measure_apart = crash_on_seven
+    with open_catalog(Path(sys.argv[1]), create=True) as catalog:
+        outcome = verb.ingest(catalog, [Path(sys.argv[2])], workers=2)
+    print(outcome.ingested, [(f.path.name, f.reason) for f in outcome.failed])
+"""
+
+
+def test_photo_that_kills_its_worker_is_named(library: Library, tmp_path: Path) -> None:
+    """A photo on which the decoder crashes fails by itself; all others are taken."""
+    script = tmp_path / "crashing.py"
+    script.write_text(CRASHING)
+    result = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "catalog.sqlite"), str(library[0])],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert result.stdout.strip() == "39 [('DSC_0007.NEF', 'cannot be decoded: the decoder crashed on it')]"
+
+
+def test_folder_that_vanishes_is_told(
+    library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Photos that are gone when their turn comes fail by name, and are tried again by the next run."""
+    folder = tmp_path / "card"
+    shutil.copytree(library[0], folder)
+    run_measure = verb.measure
+
+    def unplug(photos: Sequence[Photo], **options: Any) -> Measurement:
+        shutil.rmtree(folder, ignore_errors=True)
+        return run_measure(photos, **options)
+
+    monkeypatch.setattr(verb, "measure", unplug)
+    (outcome,) = take_in(tmp_path / "catalog.sqlite", [folder])
+    monkeypatch.undo()
+    assert outcome.ingested == 0
+    assert len(outcome.failed) == 40
+    shutil.copytree(library[0], folder)
+    (outcome,) = take_in(tmp_path / "catalog.sqlite", [folder])
+    assert (outcome.ingested, outcome.failed) == (40, ())
+
+
+def test_another_layout_than_the_stored_one_is_refused(library: Library, tmp_path: Path) -> None:
+    """A mosaic whose colours lie otherwise than in the camera's other files fails with both layouts named."""
+    photo = photos(library)[0]
+    data = photo.read_bytes()
+    assert data.count(b"\x00\x01\x01\x02") >= 1
+    turned = tmp_path / "turned.nef"
+    turned.write_bytes(data.replace(b"\x00\x01\x01\x02", b"\x02\x01\x01\x00"))
+    first, second = take_in(tmp_path / "catalog.sqlite", [photo], [turned])
+    assert (first.ingested, second.ingested) == (1, 0)
+    (trouble,) = second.failed
+    assert "RG/GB" in trouble.reason
+    assert "BG/GR" in trouble.reason
