@@ -121,7 +121,7 @@ def dng_bytes(
         extratags=tags,
     )
     data = stream.getvalue()
-    return data if source is None else _with_metadata_of(source, data)
+    return data if source is None else with_metadata_of(source, data)
 
 
 def _readable_pattern(cfa: tuple[str, ...]) -> tuple[str, ...]:
@@ -152,8 +152,11 @@ def _rationals(tag: int, kind: int, values: Sequence[float]) -> _Tag:
     return tag, kind, len(values), terms, True
 
 
-def _with_metadata_of(source: bytes, data: bytes) -> bytes:
-    """Return the DNG with the metadata of the source file; what exiv2 cannot carry over is logged."""
+def with_metadata_of(source: bytes, data: bytes) -> bytes:
+    """Return a DNG or TIFF with the metadata of another file; what exiv2 cannot carry over is logged.
+
+    Left out are the tags of the first directory, but for descriptions.
+    """
     exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
     try:
         origin = exiv2.ImageFactory.open(source)

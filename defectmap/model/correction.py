@@ -85,18 +85,22 @@ def corrected_values(
     return np.array(values, dtype=np.float64).round().clip(0, 65535).astype(np.uint16)
 
 
-def eight_neighbour_mean(image: NDArray[Any], row: int, col: int) -> NDArray[Any]:
+def eight_neighbour_mean(
+    image: NDArray[Any], row: int, col: int, bad: NDArray[np.bool_] | None = None
+) -> NDArray[Any]:
     """Return the weighted mean of the up to eight pixels around one.
 
     Parameters
     ----------
-    image : ndarray of shape (height, width) or (height, width, channels), any integer type
+    image : ndarray of shape (height, width) or (height, width, channels), any integer or float type
     row, col : int
         The pixel to replace. At edges and corners the neighbours that exist are used.
+    bad : ndarray of shape (height, width), bool, optional
+        Pixels that are not used, unless there are no others.
 
     Returns
     -------
-    ndarray of shape () or (channels,), of the image's type
+    ndarray of shape () or (channels,), of the image's type, rounded if that is an integer
         Side neighbours count 1, diagonal ones 1 / sqrt(2), the inverse of their distance.
 
     Raises
@@ -115,8 +119,11 @@ def eight_neighbour_mean(image: NDArray[Any], row: int, col: int) -> NDArray[Any
     weights = np.divide(1.0, distance, out=np.zeros_like(distance), where=distance > 0)
     if not weights.any():
         raise ValueError("an image of one pixel has no neighbours to take the mean of")
-    mean: NDArray[Any] = np.rint(np.tensordot(weights, around, axes=2) / weights.sum()).astype(image.dtype)
-    return mean
+    if bad is not None:
+        good = np.where(bad[top : row + 2, left : col + 2], 0.0, weights)
+        weights = good if good.any() else weights
+    mean: NDArray[Any] = np.tensordot(weights, around, axes=2) / weights.sum()
+    return (np.rint(mean) if np.issubdtype(image.dtype, np.integer) else mean).astype(image.dtype)
 
 
 @dataclass(frozen=True, slots=True)
