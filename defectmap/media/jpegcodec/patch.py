@@ -21,6 +21,7 @@ Blocks = NDArray[np.int32]
 Floats = NDArray[np.float64]
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
+_MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
 _FIT_TRIES: Final = 48
 _FIT_TRIES_WHEN_FREE: Final = 4
 
@@ -217,7 +218,8 @@ class JpegPatch:
     def add(self, deltas: Sequence[Delta]) -> None:
         """Add to samples: ``q += round(DCT(delta) / step)`` in the blocks concerned, all or nothing.
 
-        A coefficient that the file's tables cannot code becomes the nearest one that they can.
+        A coefficient that the file's tables cannot code becomes the nearest one that they can, unless too
+        much of the change would be lost so.
 
         Parameters
         ----------
@@ -233,11 +235,19 @@ class JpegPatch:
         wanted: dict[int, Blocks] = {}
         touched: set[tuple[int, int]] = set()
         for delta in deltas:
-            for mcu, place, change in self._changes(delta):
+            for mcu, place, steps in self._changes(delta):
                 blocks = wanted.setdefault(mcu, self._mcu(mcu).copy())
-                blocks[place] = np.clip(blocks[place] + change, -1023, 1023)
+                blocks[place] = np.clip(blocks[place] + steps, -1023, 1023)
                 touched.add((mcu, place))
+        asked = {mcu: blocks.copy() for mcu, blocks in wanted.items()}
         self._settle(wanted, touched)
+        sizes = np.stack([self.header.components[c].quantisation for c in self._plan[:, 0]])
+        change, missed = 0.0, 0.0
+        for mcu, blocks in wanted.items():
+            change += float(np.square((asked[mcu] - self._mcu(mcu)) * sizes).sum())
+            missed += float(np.square((asked[mcu] - blocks) * sizes).sum())
+        if missed > _MISSED_SHARE * change:
+            raise MissingSymbolError(_NO_CODE)
         self._changed.update(wanted)
 
     def _changes(self, delta: Delta) -> Iterator[tuple[int, int, Blocks]]:
