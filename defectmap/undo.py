@@ -121,6 +121,8 @@ class _Run:
         present = _digest(path)
         repair = self._by_path.get(path) or self._by_digest.get(present)
         if repair is not None and repair.backup is not None:
+            if present == repair.source_digest:
+                raise SkippedPhotoError("is its own original, so there is nothing to undo")
             there = next((file for file in (beside, repair.backup) if file.is_file()), repair.backup)
             # A run that was stopped in the middle leaves the file as an earlier one had made it.
             ours = [r.output_digest for r in self._by_digest.values() if r.output == repair.output]
