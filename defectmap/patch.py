@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from defectmap.errors import FailedPhotoError, UsageError
 from defectmap.media.discover import LARGEST_BYTES
 from defectmap.media.writing import write_new
 
 
-@dataclass(frozen=True, slots=True)
-class PatchedPoint:
+class PatchedPoint(NamedTuple):
     """One pixel before and after.
 
     Attributes

@@ -69,6 +69,7 @@ def test_every_kind_of_picture(tmp_path, name, mode, channels, kind):
         assert (picture.format, picture.mode) == (original.format, mode)
         after = np.asarray(picture)
     assert done.output == tmp_path / f"{source.stem}-patched{source.suffix}"
+    assert [(x, y) for x, y, _, _ in done.points] == [(12, 10), (0, 0)]
     wanted = before.copy()
     for row, col in ((10, 12), (0, 0)):
         wanted[row, col] = expected(before, row, col)
