@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -23,10 +23,11 @@ from defectmap.errors import FailedPhotoError
 from defectmap.measuring import Measurement, Part, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile, TroubledFile, discover
 from defectmap.model.evidence import METHOD
-from defectmap.settling import StreamScenes
+from defectmap.model.sensor import SensorIdentity, StreamKind
+from defectmap.settling import StreamScenes, fold_epochs, newest_epoch
 
-TASK_FRAMES = 64
-"""Photos that a worker measures before what it found is committed."""
+TASK_FRAMES = 128
+"""Photos that a worker measures at most before what it found is committed."""
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many of it are done, and of how many."""
@@ -113,6 +114,22 @@ def ingest(
     return run.outcome()
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is handed at a time.
+
+    Attributes
+    ----------
+    photos : list of Photo
+        Of one camera, in order of capture.
+    newest : int
+        The year whose frames are an epoch of their own.
+    """
+
+    photos: list[Photo]
+    newest: int
+
+
 class _Run:
     """The state of one ingest: what is known, and what became of each file."""
 
@@ -176,7 +193,7 @@ class _Run:
 
     def measure(self, photos: Sequence[Photo], crew: _Crew) -> None:
         """Measure the photos task by task and commit each."""
-        tasks = list(_tasks(photos))
+        tasks = list(self._tasks(photos, crew.workers))
         for measurement in crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos))):
             with self._catalog.transaction():
                 for trouble in measurement.troubles:
@@ -200,6 +217,28 @@ class _Run:
             tuple(number for _, number in cameras),
             sum(self._overcounted.values()),
         )
+
+    def _tasks(self, photos: Sequence[Photo], workers: int) -> Iterator[Task]:
+        """Cut the photos into runs of one camera, kind, size and epoch, in order of capture.
+
+        Frames of one scene are mostly neighbours then, and a worker holds the sums of one stream at a time.
+        """
+        newest: dict[tuple[SensorIdentity, StreamKind], int] = {}
+        for photo in photos:
+            body = (photo.identity, photo.kind)
+            known = newest[body] if body in newest else newest_epoch(self._catalog, *body)
+            newest[body] = max(known, photo.year)
+        groups: dict[tuple[object, ...], list[Photo]] = {}
+        for photo in photos:
+            year = newest[photo.identity, photo.kind]
+            key = (photo.identity, photo.kind, photo.size, photo.year == year)
+            groups.setdefault(key, []).append(photo)
+        for group in groups.values():
+            ordered = sorted(group, key=lambda photo: photo.order)
+            share = min(TASK_FRAMES, -(-len(ordered) // workers))
+            year = newest[ordered[0].identity, ordered[0].kind]
+            for start in range(0, len(ordered), share):
+                yield Task(ordered[start : start + share], year)
 
     def _is_known(self, photo: Photo) -> bool:
         """Whether the content is in the catalog; the path is then noted as another place of it."""
@@ -246,7 +285,7 @@ class _Run:
         if len(fresh) < len(part.frames):
             # Another run added some of these photos meanwhile; measure the rest alone.
             self._known += len(part.frames) - len(fresh)
-            for again in measure([f.photo for f in fresh]).parts:
+            for again in measure([f.photo for f in fresh], newest=part.epoch).parts:
                 self._commit(again)
             return
         catalog.evidence.add_to_planes(stream.id, part.epoch, part.arrays)
@@ -265,7 +304,7 @@ class _Run:
             self._remember(photo.file, photo.digest, frame_id=frame_id)
             added[frame_id] = frame.signature
         self._overcounted[stream.id] = scenes.settle(added)
-        catalog.evidence.fold_epochs(stream.id, max(catalog.evidence.epochs(stream.id)))
+        fold_epochs(catalog, sensor.id, part.grid.kind)
         self._sensors[sensor.id] = sensor
         self.ingested += len(part.frames)
 
@@ -274,21 +313,6 @@ def _is_repaired(repair: RepairRecord) -> str:
     # What was repaired no longer shows what was wrong, and would testify against the map.
     original = repair.backup or repair.source
     return f"is a repaired copy of {original}, which counts instead"
-
-
-def _tasks(photos: Sequence[Photo]) -> Iterator[list[Photo]]:
-    """Cut the photos into runs of one camera, kind, size and year, in order of capture.
-
-    Frames of one scene are mostly neighbours then, and a worker holds the sums of one stream at a time.
-    """
-    groups: dict[tuple[object, ...], list[Photo]] = {}
-    for photo in photos:
-        year = photo.conditions.captured.year if photo.conditions.captured else 0
-        groups.setdefault((photo.identity, photo.kind, photo.size, year), []).append(photo)
-    for group in groups.values():
-        ordered = sorted(group, key=lambda photo: photo.order)
-        for start in range(0, len(ordered), TASK_FRAMES):
-            yield ordered[start : start + TASK_FRAMES]
 
 
 class _Crew:
@@ -305,7 +329,10 @@ class _Crew:
     def __enter__(self) -> _Crew:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # Nobody waits for what the workers are at: they stop at their next photo.
+            self._done.value = _STOP
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
         self._folder.cleanup()
@@ -367,7 +394,9 @@ class _Crew:
 
 
 _done: Synchronized[int] | None = None
-"""In a worker: the number of photos that all workers have measured."""
+"""In a worker: the number of photos that all workers have measured, or `_STOP`."""
+
+_STOP = -1
 
 
 def _begin_work(done: Synchronized[int]) -> None:
@@ -380,6 +409,8 @@ def _begin_work(done: Synchronized[int]) -> None:
 def _tick() -> None:
     if _done is not None:
         with _done.get_lock():
+            if _done.value == _STOP:
+                raise CancelledError
             _done.value += 1
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -67,8 +66,11 @@ def demo(
     for picture in result.pictures:
         terminal.show(f"look at {picture}: before on the left, after on the right")
     mine = replace(session, catalog=result.catalog, catalog_named=True)
-    terminal.say(f"next: {mine.command('defects')}, {mine.command('fix', str(result.directory / 'photos'))}")
-    terminal.say(f"and then your own photos: {shlex.join(('defectmap', 'ingest', 'PATH'))}")
+    terminal.suggest(
+        mine.command("defects"),
+        mine.command("fix", str(result.directory / "photos")),
+        "defectmap ingest PATH    (with your own photos)",
+    )
     return 0
 
 

@@ -13,7 +13,7 @@ import typer
 
 from defectmap.cli.ingesting import Workers, processors
 from defectmap.cli.session import LEFT_OUT, Camera, Json, Session, choose_camera, choose_cameras
-from defectmap.errors import UsageError
+from defectmap.errors import DefectmapError, PhotoError, UsageError
 
 if TYPE_CHECKING:
     from defectmap.fix import Repair
@@ -147,17 +147,22 @@ def patch(
     from defectmap.patch import patch as repair  # noqa: PLC0415
 
     session: Session = ctx.obj
-    result = repair(image, [_point(text) for text in points], output)
+    try:
+        result = repair(image, [_point(text) for text in points], output)
+    except PhotoError as error:
+        raise DefectmapError(f"{image} {error.reason}") from error
     if json:
         session.terminal.document(
             {
                 "source": result.source,
                 "output": result.output,
-                "points": [{"x": x, "y": y, "old": old, "new": new} for x, y, old, new in result.points],
+                "points": [{"x": p.x, "y": p.y, "old": p.old, "new": p.new} for p in result.points],
             }
         )
     else:
-        session.terminal.table(("x", "y", "was", "is"), [list(point) for point in result.points])
+        session.terminal.table(
+            ("x", "y", "was", "is"), [(p.x, p.y, _values(p.old), _values(p.new)) for p in result.points]
+        )
         session.terminal.show(f"written to {result.output}")
     return 0
 
@@ -183,7 +188,7 @@ def _show_repairs(session: Session, repairs: Sequence[Repair]) -> None:
             ("photo", "camera", "sites", "output"),
             [(repair.source, repair.camera, len(repair.repaired), _place(repair)) for repair in written],
         )
-    terminal.troubles([(r.source, r.reason) for r in repairs if r.status in ("skipped", "failed")])
+    terminal.troubles([(r.source, r.reason) for r in repairs if r.reason])
     counts: Counter[str] = Counter(repair.status for repair in repairs)
     terminal.show(_counted(counts, ("planned", "repaired", "clean", "skipped", "failed")))
     folders = {repair.output.parent for repair in written if repair.output and repair.output != repair.source}
@@ -201,6 +206,10 @@ def _place(repair: Repair) -> str:
 def _counted(counts: Counter[str], order: Sequence[str]) -> str:
     parts = [f"{counts[status]} {_WORDS.get(status, status)}" for status in order if counts[status]]
     return "photos: " + ", ".join(parts) if parts else "no photo to repair"
+
+
+def _values(channels: Sequence[int]) -> str:
+    return ", ".join(map(str, channels))
 
 
 def _point(text: str) -> tuple[int, int]:

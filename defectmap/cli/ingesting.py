@@ -57,7 +57,7 @@ def ingest(
             terminal.show(_summary(outcome, dry_run))
             show_detections(session, catalog, detections)
             if no_detect and outcome.ingested:
-                terminal.say(f"next: {session.command('detect')}")
+                terminal.suggest(session.command("detect"))
             elif dry_run and outcome.ingested:
                 terminal.say("nothing was written; leave out --dry-run to add them")
     return LEFT_OUT if outcome.skipped or outcome.failed else 0

@@ -38,7 +38,7 @@ def merge(
         f"{outcome.merged} merged with {outcome.frames} photos, {outcome.known} known already"
     )
     if outcome.merged:
-        session.terminal.say(f"next: {session.command('detect')}")
+        session.terminal.suggest(session.command("detect"))
     return 0
 
 

@@ -12,7 +12,6 @@ import typer
 from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
 
 if TYPE_CHECKING:
-    from defectmap.catalog.records import SensorRecord
     from defectmap.catalog.store import Catalog
     from defectmap.detect import Detection
     from defectmap.model.defects import Defect
@@ -89,11 +88,11 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
         if not known:
             session.terminal.say(f"no camera yet; next: {session.command('ingest', 'PATH')}")
         elif any(camera.revision is None for camera in known):
-            session.terminal.say(f"next: {session.command('detect')}")
+            session.terminal.suggest(session.command("detect"))
         else:
             chosen = max(known, key=lambda camera: camera.defects)
             option = session.camera_option(catalog, chosen.sensor)
-            session.terminal.say(f"next: {session.command('defects', *option)}")
+            session.terminal.suggest(session.command("defects", *option))
     return 0
 
 
@@ -186,9 +185,9 @@ def defects(
         )
         option = session.camera_option(catalog, sensor)
         if not suspects and entries:
-            session.terminal.say(f"next: {session.command('fix', *option, 'PHOTO')}")
+            session.terminal.suggest(session.command("fix", *option, "PHOTO"))
         elif not suspects and found.suspects:
-            session.terminal.say(f"next: {session.command('defects', *option, '--suspects')}")
+            session.terminal.suggest(session.command("defects", *option, "--suspects"))
     return 0
 
 
@@ -219,7 +218,7 @@ def variance(
         else:
             session.terminal.table(names, [[getattr(site, name) for name in names] for site in sites])
             option = session.camera_option(catalog, sensor)
-            session.terminal.say(f"what is bad: {session.command('defects', *option)}")
+            session.terminal.suggest(session.command("defects", *option))
     return 0
 
 
@@ -251,14 +250,10 @@ def show_detections(session: Session, catalog: Catalog, detections: Sequence[Det
     bad = [detection for detection in detections if detection.defects]
     if bad:
         worst = max(bad, key=lambda detection: detection.defects)
-        session.terminal.say(_next_step(session, catalog, worst.sensor))
+        option = session.camera_option(catalog, worst.sensor)
+        session.terminal.suggest(session.command("defects", *option), session.command("fix", *option))
     elif detections:
         session.terminal.say("no defect is certain; more photos of different scenes show more")
-
-
-def _next_step(session: Session, catalog: Catalog, sensor: SensorRecord) -> str:
-    option = session.camera_option(catalog, sensor)
-    return f"next: {session.command('defects', *option)}, then {session.command('fix', *option)}"
 
 
 def _entry(entry: Defect) -> dict[str, Any]:

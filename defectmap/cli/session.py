@@ -78,7 +78,7 @@ class Session:
     def command(self, *words: str) -> str:
         """Return what to type next, ready to paste."""
         catalog = ("--catalog", str(self.catalog)) if self.catalog_named else ()
-        return "`" + shlex.join(("defectmap", *catalog, *words)) + "`"
+        return shlex.join(("defectmap", *catalog, *words))
 
     def camera_option(self, catalog: Catalog, sensor: SensorRecord) -> tuple[str, str]:
         """Return the shortest ``--camera`` that means this sensor alone."""
@@ -154,11 +154,15 @@ def ends_well(function: Callable[..., int]) -> Callable[..., None]:
 
 def _verdict(error: Exception | KeyboardInterrupt) -> tuple[int, str]:
     """Return the exit code of an error, and what to tell about it."""
+    cause: BaseException | None = error
+    while cause is not None:
+        # What goes wrong in winding up after Ctrl-C is of no interest.
+        if isinstance(cause, KeyboardInterrupt):
+            return INTERRUPTED, "interrupted: what was finished is kept, the same command goes on from there"
+        cause = cause.__context__
     match error:
         case DefectmapError():
             return error.exit_code, str(error)
-        case KeyboardInterrupt():
-            return INTERRUPTED, "interrupted: what was finished is kept, the same command goes on from there"
         case MemoryError():
             return 1, "there is not enough memory: try with --workers 1, or fewer photos at a time"
         case OSError(strerror=str(reason), filename=name):

@@ -62,6 +62,13 @@ class Terminal:
         if not self.quiet:
             self.err.print(printable(text))
 
+    def suggest(self, *commands: str) -> None:
+        """Say what to type next."""
+        if len(commands) == 1:
+            self.say(f"next: {commands[0]}")
+        else:
+            self.say("\n".join(("next:", *(f"  {command}" for command in commands))))
+
     def complain(self, text: str) -> None:
         """Say what went wrong."""
         self.err.print(printable(f"defectmap: {text}"))
