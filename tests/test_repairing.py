@@ -1,0 +1,65 @@
+"""Correcting photos in worker processes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from defectmap.errors import FailedPhotoError
+from defectmap.media.discover import content_digest
+from defectmap.model.defects import Defect
+from defectmap.model.frame import Conditions
+from defectmap.repairing import Corrected, Correction, correct, correct_all
+from defectmap.simulation.files import write_shoot
+
+from .fixing import PLANTED, camera
+
+
+class Deadly:
+    """Ends the process that receives it, as a decoder does that crashes."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (1,)
+
+
+@pytest.fixture
+def tasks(tmp_path: Path) -> list[Correction]:
+    """Return three photos to correct."""
+    body = camera()
+    write_shoot(body, tmp_path, 3, ("nef",), compressions=("packed",))
+    defects = tuple(Defect(d.row, d.col, d.kind, "R", 1.0, "DN", 9.0, 5, 5) for d in PLANTED)
+    return [
+        Correction(
+            p, content_digest(p.read_bytes()), body.geometry.grid, body.identity, Conditions(), defects
+        )
+        for p in sorted(tmp_path.iterdir())
+    ]
+
+
+def test_a_photo_that_kills_its_worker(tasks):
+    """The photo that kills its worker fails; all others are corrected, in their order."""
+    first, second, third = tasks
+    deadly = replace(first, source=Deadly())
+    results = list(correct_all([first, deadly, second, third], workers=2))
+    assert [type(result) for result in results] == [Corrected, FailedPhotoError, Corrected, Corrected]
+    assert "crashed" in results[1].reason
+    assert [r.data for r in results if isinstance(r, Corrected)] == [correct(task).data for task in tasks]
+
+
+def test_a_file_that_changed(tasks):
+    """A file that is not what was planned for is not corrected."""
+    tasks[0].source.write_bytes(tasks[1].source.read_bytes())
+    with pytest.raises(FailedPhotoError, match="has changed"):
+        correct(tasks[0])
+
+
+def test_another_grid(tasks):
+    """A raw of another size than the map's is refused with both sizes."""
+    grid = replace(tasks[0].grid, width=4000)
+    (result,) = correct_all([replace(tasks[0], grid=grid)], workers=1)
+    assert "132 x 99" in result.reason
+    assert "4000 x 99" in result.reason
