@@ -12,14 +12,11 @@ from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
-from defectmap.model.evidence import PlaneEvidence, named_arrays
+from defectmap.model.evidence import BATCH, PlaneEvidence, named_arrays
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.prediction import ScoredPlane, score_frame
 from defectmap.model.scenes import alike, signature
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
-
-BATCH = 4
-"""Frames accumulated in one pass over the sums."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,11 @@ class Photo:
     size: tuple[int, int] | None
 
     @property
+    def year(self) -> int:
+        """Year of capture; 0 where unknown."""
+        return self.conditions.captured.year if self.conditions.captured else 0
+
+    @property
     def order(self) -> tuple[bool, datetime, int, str, bytes]:
         """Sorts photos of a camera as they were taken; those without a time come last."""
         return capture_order(self.conditions, self.file.path.name, self.digest)
@@ -106,7 +108,7 @@ class Part:
     geometry : MosaicGeometry or None
         Of its first frame, if raw.
     epoch : int
-        Year of capture; 0 where unknown.
+        Year of capture of the newest frames; 0 for all others.
     frames : list of MeasuredFrame
     arrays : dict of str to ndarray
         The sums by name, as a catalog stores them.
@@ -174,7 +176,11 @@ def decode(data: bytes, kind: StreamKind) -> RawFrame | JpegFrame:
 
 
 def measure(
-    photos: Sequence[Photo], *, every_frame: bool = False, tick: Callable[[], None] = lambda: None
+    photos: Sequence[Photo],
+    *,
+    newest: int = 0,
+    every_frame: bool = False,
+    tick: Callable[[], None] = lambda: None,
 ) -> Measurement:
     """Decode, score and accumulate photos of one camera.
 
@@ -182,6 +188,8 @@ def measure(
     ----------
     photos : sequence of Photo
         In order of capture.
+    newest : int
+        The year whose frames are an epoch of their own; all others are of epoch 0.
     every_frame : bool
         Sum every frame, also the second and further ones of a scene.
     tick : callable, optional
@@ -197,7 +205,7 @@ def measure(
     parts: dict[tuple[Any, ...], _Accumulator] = {}
     for photo, frame in _decoded(photos, result.troubles, tick):
         geometry = frame.geometry if isinstance(frame, RawFrame) else None
-        epoch = photo.conditions.captured.year if photo.conditions.captured else 0
+        epoch = newest if photo.year == newest else 0
         layout = (geometry.cfa, geometry.top, geometry.left) if geometry else ()
         key = (frame.grid, layout, frame_shape(frame), epoch)
         if key not in parts:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from defectmap.catalog.absorb import absorb
 from defectmap.catalog.store import Catalog
-from defectmap.settling import StreamScenes
+from defectmap.settling import StreamScenes, fold_epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ def merge(catalog: Catalog, shards: Iterable[Path]) -> MergeOutcome:
                     sensor = next(s for s in catalog.sensors.all() if s.id == stream.sensor_id)
                     sensors.add(sensor.id)
                     overcounted[stream.id] = StreamScenes(catalog, sensor, stream).settle({})
-                    epochs = catalog.evidence.epochs(stream.id)
-                    catalog.evidence.fold_epochs(stream.id, max(epochs))
+                    fold_epochs(catalog, sensor.id, stream.grid.kind)
         merged += not report.known
         known += report.known
         frames += report.frames_added

@@ -15,8 +15,25 @@ from defectmap.catalog.store import Catalog
 from defectmap.measuring import Photo, capture_order, measure
 from defectmap.media.discover import FoundFile
 from defectmap.model.scenes import join_scenes, representatives
+from defectmap.model.sensor import SensorIdentity, StreamKind
 
 _log = logging.getLogger(__name__)
+
+
+def newest_epoch(catalog: Catalog, identity: SensorIdentity, kind: StreamKind) -> int:
+    """Return the latest epoch of a sensor's streams of one kind; 0 where there is none."""
+    known = [s for s in catalog.sensors.all() if s.identity == identity]
+    streams = [stream for sensor in known for stream in catalog.sensors.streams(sensor.id)]
+    epochs = [e for s in streams if s.grid.kind == kind for e in catalog.evidence.epochs(s.id)]
+    return max(epochs, default=0)
+
+
+def fold_epochs(catalog: Catalog, sensor_id: int, kind: StreamKind) -> None:
+    """Leave the newest year of a sensor's streams of one kind an epoch of its own; fold what was before."""
+    streams = [s for s in catalog.sensors.streams(sensor_id) if s.grid.kind == kind]
+    newest = max((e for s in streams for e in catalog.evidence.epochs(s.id)), default=0)
+    for stream in streams:
+        catalog.evidence.fold_epochs(stream.id, newest)
 
 
 class StreamScenes:

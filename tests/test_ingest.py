@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from defectmap import ingest as verb
+from defectmap import crew
 from defectmap.catalog.checking import check
 from defectmap.catalog.store import Catalog, open_catalog
 from defectmap.detect import detect
@@ -231,7 +231,6 @@ def test_dry_run_writes_nothing(library: Library, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from typing import Any
 from defectmap import ingest as verb
 from defectmap.catalog.frames import Frames
 from defectmap.catalog.store import open_catalog
@@ -272,20 +271,20 @@ def test_killed_run_leaves_a_whole_catalog(
 CRASHING = """
 import os, sys
 from pathlib import Path
-from typing import Any
+from defectmap import crew
 from defectmap import ingest as verb
 from defectmap.catalog.store import open_catalog
 
-measure_apart = verb._measure_apart
+measure_apart = crew.measure_apart
 
 def crash_on_seven(task, folder):
-    if any(photo.file.path.name == "DSC_0007.NEF" for photo in task):
+    if any(photo.file.path.name == "DSC_0007.NEF" for photo in task.photos):
         os._exit(1)
     return measure_apart(task, folder)
 
 if __name__ == "__main__":
     verb.TASK_FRAMES = 5
-    verb._measure_apart = crash_on_seven
+    crew.measure_apart = crash_on_seven
     with open_catalog(Path(sys.argv[1]), create=True) as catalog:
         outcome = verb.ingest(catalog, [Path(sys.argv[2])], workers=2)
     print(outcome.ingested, [(f.path.name, f.reason) for f in outcome.failed])
@@ -312,13 +311,13 @@ def test_folder_that_vanishes_is_told(
     """Photos that are gone when their turn comes fail by name, and are tried again by the next run."""
     folder = tmp_path / "card"
     shutil.copytree(library[0], folder)
-    run_measure = verb.measure
+    run_measure = crew.measure
 
     def unplug(photos: Sequence[Photo], **options: Any) -> Measurement:
         shutil.rmtree(folder, ignore_errors=True)
         return run_measure(photos, **options)
 
-    monkeypatch.setattr(verb, "measure", unplug)
+    monkeypatch.setattr(crew, "measure", unplug)
     (outcome,) = take_in(tmp_path / "catalog.sqlite", [folder])
     monkeypatch.undo()
     assert outcome.ingested == 0

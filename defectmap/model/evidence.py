@@ -20,6 +20,9 @@ from defectmap.model.welford import WelfordState
 METHOD = 1
 """Version of prediction, scores and sums; evidence of different versions never mixes."""
 
+BATCH = 4
+"""Frames added in one pass over the sums: memory bandwidth is the cost."""
+
 Z_UNIT = 16
 """Steps of `z_sum` per standard deviation."""
 
@@ -61,7 +64,7 @@ class PlaneEvidence:
         return cls({name: np.zeros(shape, dtype) for name, dtype in FIELDS.items()})
 
     def accumulate(self, batch: Sequence[tuple[ScoredPlane, float | None]]) -> None:
-        """Add frames in place, in one pass over the sums.
+        """Add frames in place, `BATCH` of them in one pass over the sums.
 
         Parameters
         ----------
@@ -71,14 +74,18 @@ class PlaneEvidence:
         """
         from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
-        planes = [plane for plane, _ in batch]
-        kernels.accumulate(
-            tuple(plane.values for plane in planes),
-            tuple(plane.z for plane in planes),
-            tuple(plane.noise_code for plane in planes),
-            np.stack([exposure_weights(dose) for _, dose in batch]),
-            *(self.sums[name] for name in FIELDS),
-        )
+        for start in range(0, len(batch), BATCH):
+            part = batch[start : start + BATCH]
+            # Always as many arrays, so that the kernel is compiled once.
+            planes = [plane for plane, _ in (*part, *(BATCH - len(part)) * (part[0],))]
+            kernels.accumulate(
+                len(part),
+                tuple(plane.values for plane in planes),
+                tuple(plane.z for plane in planes),
+                tuple(plane.noise_code for plane in planes),
+                np.stack([exposure_weights(dose) for _, dose in part]),
+                *(self.sums[name] for name in FIELDS),
+            )
 
     def add(self, other: PlaneEvidence) -> None:
         """Add another part in place."""

@@ -202,6 +202,7 @@ def gate_and_sight(  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def accumulate(  # type: ignore[no-untyped-def]
+    frames,
     values,
     z,
     noise_code,
@@ -219,10 +220,9 @@ def accumulate(  # type: ignore[no-untyped-def]
 ):
     """Add a batch of frames to the sums, one pass over the sums per batch.
 
-    `values`, `z` and `noise_code` are tuples of (rows, cols) arrays, one per frame; `weights` (frames, 128)
-    int64 gives the exposure weight of each noise code.
+    `values`, `z` and `noise_code` are tuples of (rows, cols) arrays, of which the first `frames` are added;
+    `weights` (frames, 128) int64 gives the exposure weight of each noise code.
     """
-    frames = len(z)
     rows, cols = n.shape
     for r in range(rows):
         for f in range(frames):

@@ -80,17 +80,18 @@ def test_garbage_in_the_middle_is_noticed(whole):
     """Bytes overwritten anywhere past the first page never go unnoticed or end in anything but a sentence."""
     content = whole.read_bytes()
     rng = np.random.default_rng(7)
+    page = int.from_bytes(content[16:18], "big")
     noticed = 0
-    for start in range(4096, len(content), 4096):
+    for start in range(page, len(content), page):
         damaged = bytearray(content)
-        damaged[start : start + 4096] = rng.bytes(4096)
+        damaged[start : start + page] = rng.bytes(page)
         whole.write_bytes(damaged)
         try:
             noticed += not check(whole).ok
         except CatalogError as error:
             noticed += "damaged" in str(error)
 
-    assert noticed == len(range(4096, len(content), 4096))
+    assert noticed == len(range(page, len(content), page))
 
 
 def test_check_of_nothing(tmp_path):

@@ -1,0 +1,166 @@
+"""The processes that identify and measure photos; one worker is this process itself."""
+
+from __future__ import annotations
+
+import itertools
+import multiprocessing
+import shutil
+import signal
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import Synchronized
+from pathlib import Path
+
+import numpy as np
+
+from defectmap.measuring import Measurement, Photo, Trouble, identify, measure
+from defectmap.media.discover import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a worker is handed at a time.
+
+    Attributes
+    ----------
+    photos : list of Photo
+        Of one camera, in order of capture.
+    newest : int
+        The year whose frames are an epoch of their own.
+    """
+
+    photos: list[Photo]
+    newest: int
+
+
+class Crew:
+    """So many processes that identify and measure; use it in a ``with`` statement.
+
+    Parameters
+    ----------
+    workers : int
+        One works in this process itself.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = max(1, workers)
+        self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
+        self._pool: ProcessPoolExecutor | None = None
+        # Not fork: LibRaw's threads do not survive it.
+        self._context = multiprocessing.get_context("spawn")
+        self._done = self._context.Value("q", 0)
+
+    def __enter__(self) -> Crew:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            # Nobody waits for what the workers are at: they stop at their next photo.
+            self._done.value = _STOP
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        self._folder.cleanup()
+
+    def identify(self, files: Sequence[FoundFile]) -> Iterator[Photo | Trouble]:
+        """Identify files, in the given order."""
+        if self.workers == 1 or len(files) < 2 * self.workers:
+            yield from map(identify, files)
+        else:
+            yield from self._start().map(identify, files, chunksize=8)
+
+    def measure(self, tasks: Sequence[Task], report: Callable[[int], None]) -> Iterator[Measurement]:
+        """Measure tasks, in any order; `report` is told how many photos are done."""
+        if self.workers == 1 or len(tasks) == 1:
+            ticks = itertools.count(1)
+            for task in tasks:
+                yield measure(task.photos, newest=task.newest, tick=lambda: report(next(ticks)))
+            return
+        broken: list[Task] = []
+        waiting = {self._submit(task): task for task in tasks}
+        while waiting:
+            finished, _ = wait(waiting, timeout=0.25, return_when=FIRST_COMPLETED)
+            report(self._done.value)
+            for future in finished:
+                task = waiting.pop(future)
+                try:
+                    yield from _collect(future.result())
+                except BrokenProcessPool:
+                    broken.append(task)
+        if broken:
+            self._pool = None
+        for task in broken:
+            yield from self._one_by_one(task)
+
+    def _one_by_one(self, task: Task) -> Iterator[Measurement]:
+        """Measure a task that a worker died of; halve it until the photo that kills is found."""
+        try:
+            yield from _collect(self._submit(task).result())
+            return
+        except BrokenProcessPool:
+            self._pool = None
+        if len(task.photos) == 1:
+            photo = task.photos[0]
+            reason = "cannot be decoded: the decoder crashed on it"
+            yield Measurement(troubles=[Trouble(photo.file, reason, True, photo.digest)])
+            return
+        middle = len(task.photos) // 2
+        for half in (task.photos[:middle], task.photos[middle:]):
+            yield from self._one_by_one(Task(half, task.newest))
+
+    def _submit(self, task: Task) -> Future[tuple[Measurement, list[Path]]]:
+        return self._start().submit(measure_apart, task, Path(self._folder.name))
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(
+                self.workers, self._context, initializer=_begin_work, initargs=(self._done,)
+            )
+        return self._pool
+
+
+_done: Synchronized[int] | None = None
+"""In a worker: the number of photos that all workers have measured, or `_STOP`."""
+
+_STOP = -1
+
+
+def _begin_work(done: Synchronized[int]) -> None:
+    """Prepare a worker; Ctrl-C is left to the parent, which keeps what was done."""
+    global _done  # noqa: PLW0603 - a worker's one way to be handed shared memory
+    _done = done
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _tick() -> None:
+    if _done is not None:
+        with _done.get_lock():
+            if _done.value == _STOP:
+                raise CancelledError
+            _done.value += 1
+
+
+def measure_apart(task: Task, folder: Path) -> tuple[Measurement, list[Path]]:
+    """Measure in a worker; the sums go to the parent by way of files, which cost no second copy in memory."""
+    measurement = measure(task.photos, newest=task.newest, tick=_tick)
+    places = []
+    for part in measurement.parts:
+        place = Path(tempfile.mkdtemp(dir=folder))
+        for name, array in part.arrays.items():
+            np.save(place / f"{name}.npy", array)
+        part.arrays.clear()
+        places.append(place)
+    return measurement, places
+
+
+def _collect(result: tuple[Measurement, list[Path]]) -> Iterator[Measurement]:
+    """Yield a worker's measurement with its sums mapped in; the files go when the next one is asked for."""
+    measurement, places = result
+    for part, place in zip(measurement.parts, places, strict=True):
+        part.arrays.update({file.stem: np.load(file, mmap_mode="r") for file in sorted(place.iterdir())})
+    yield measurement
+    for part, place in zip(measurement.parts, places, strict=True):
+        part.arrays.clear()
+        shutil.rmtree(place, ignore_errors=True)
