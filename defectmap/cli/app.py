@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+from _thread import interrupt_main
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Timer
 from typing import Annotated
 
 import typer
 
 from defectmap import __version__
 from defectmap.cli import demonstrating, fixing, ingesting, keeping, listing
-from defectmap.cli.session import Session, ends_well
+from defectmap.cli.session import INTERRUPTED, Session, ends_well
 from defectmap.cli.terminal import Terminal
 
 CATALOG_VARIABLE = "DEFECTMAP_CATALOG"
@@ -89,10 +93,32 @@ def default_catalog() -> Path:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        app(globals_first(arguments), prog_name="defectmap")
+        with _every_interruption_heard():
+            app(globals_first(arguments), prog_name="defectmap")
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     return 0
+
+
+@contextmanager
+def _every_interruption_heard() -> Iterator[None]:
+    """Send a Ctrl-C again that fell into a finaliser, where Python drops it."""
+    hook = sys.unraisablehook
+
+    def again(unraisable: sys.UnraisableHookArgs) -> None:
+        if unraisable.exc_type is KeyboardInterrupt:
+            # From here it would be dropped again.
+            Timer(0.05, interrupt_main).start()
+        else:
+            hook(unraisable)
+
+    sys.unraisablehook = again
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
 
 
 def globals_first(arguments: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defectmap.cli.fixing import repair_document
+from defectmap.cli.ingesting import processors
 from defectmap.cli.session import Json, Session
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ def demo(
 
     Example: defectmap demo
     """
-    from defectmap.cli.ingesting import processors  # noqa: PLC0415
     from defectmap.demo import demonstrate  # noqa: PLC0415 - numpy, numba and SQLAlchemy load slowly
 
     session: Session = ctx.obj

@@ -1,0 +1,104 @@
+"""``fix``, ``undo`` and ``patch`` as they are typed."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from .conftest import Call
+
+
+@pytest.fixture
+def album(photos: Path, tmp_path: Path) -> Path:
+    """Return a folder with a raw and a JPEG of a day when all three sites were bad."""
+    folder = tmp_path / "album"
+    folder.mkdir()
+    for name in ("DSC_0015.NEF", "DSC_0016.JPG"):
+        shutil.copy2(photos / name, folder)
+    return folder
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir() if p.is_file()}
+
+
+def test_fix_writes_beside_and_reports_in_json(known: Call, album: Path) -> None:
+    """The dry run lists the photos that the real run repairs; the originals stay as they are."""
+    before = _digests(album)
+    keys = {"source", "output", "camera", "revision", "repaired", "status", "reason"}
+    planned = known("fix", album, "--dry-run", "--json")
+    assert planned.code == 0
+    assert [r["status"] for r in planned.json] == ["planned", "planned"]
+    assert not (album / "defectmap").exists()
+    done = known("fix", album, "--camera", "D80", "--json")
+    assert done.code == 0
+    assert all(set(r) == keys for r in done.json)
+    assert [(r["source"], r["output"]) for r in done.json] == [
+        (r["source"], r["output"]) for r in planned.json
+    ]
+    assert [20, 24] in done.json[0]["repaired"]
+    assert {p.name for p in (album / "defectmap").iterdir()} == set(before)
+    assert _digests(album) == before
+
+
+def test_fix_in_place_and_undo(known: Call, album: Path) -> None:
+    """In place the photos change; undo brings every bit back."""
+    before = _digests(album)
+    result = known("fix", album, "--in-place")
+    assert result.code == 0
+    assert result.err.endswith(f"undo {album}\n")
+    assert all(_digests(album)[name] != digest for name, digest in before.items())
+    undone = known("undo", album, "--json")
+    assert undone.code == 0
+    assert [r["status"] for r in undone.json] == ["restored", "restored"]
+    assert _digests(album) == before
+
+
+def test_fix_says_why_a_photo_is_left_out(known: Call, album: Path) -> None:
+    """A file that is no photo is skipped with exit code 3, and the others are repaired."""
+    (album / "letter.JPG").write_text("Dear aunt")
+    result = known("fix", album, "--output", album.parent / "out")
+    assert result.code == 3
+    assert f"{album / 'letter.JPG'} is not a photo" in result.err
+    assert "2 repaired, 1 skipped" in result.out
+    assert len(list((album.parent / "out").iterdir())) == 2
+
+
+def test_options_that_exclude_each_other(known: Call, album: Path) -> None:
+    """Exit code 2 and a sentence."""
+    result = known("fix", album, "--in-place", "--output", album)
+    assert (result.code, result.out) == (2, "")
+    assert "exclude each other" in result.err
+    assert known("undo").code == 2
+    assert known("fix", album, "--format", "bmp").code == 2
+
+
+def test_patch_repairs_named_pixels(call: Call, tmp_path: Path) -> None:
+    """A black pixel on grey becomes grey in a copy; the report says what it was and is."""
+    grey = np.full((9, 9), 120, np.uint8)
+    grey[3, 5] = 0
+    picture = tmp_path / "grey.png"
+    Image.fromarray(grey).save(picture)
+    document = call("patch", picture, "5,3", "--json").json
+    assert document["points"] == [{"x": 5, "y": 3, "old": [0], "new": [120]}]
+    assert Path(document["output"]).name == "grey-patched.png"
+    assert np.asarray(Image.open(picture))[3, 5] == 0
+    assert np.asarray(Image.open(document["output"]))[3, 5] == 120
+
+
+def test_patch_refuses_in_sentences(call: Call, tmp_path: Path) -> None:
+    """No pixel, a pixel outside, no picture: each has its exit code and names what is wrong."""
+    picture = tmp_path / "grey.png"
+    Image.new("L", (9, 9)).save(picture)
+    assert call("patch", picture, "five").code == 2
+    assert call("patch", picture, "5,90").code == 2
+    letter = tmp_path / "letter.txt"
+    letter.write_text("Dear aunt")
+    result = call("patch", letter, "1,1")
+    assert result.code == 1
+    assert "letter.txt is not a picture" in result.err

@@ -1,0 +1,120 @@
+"""What the catalog is asked: the JSON that scripts depend on, and what people read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from defectmap.simulation.files import write_shoot
+
+from .conftest import PLANTED, SHOTS, Call, camera
+
+
+def test_cameras_in_json(known: Call) -> None:
+    """Every promised key is there, and the figures are those of the shoot."""
+    (found,) = known("cameras", "--json").json
+    assert {key: found[key] for key in ("camera", "make", "model", "serial")} == {
+        "camera": "NIKON D80 3012345",
+        "make": "NIKON CORPORATION",
+        "model": "NIKON D80",
+        "serial": "3012345",
+    }
+    raw = next(stream for stream in found["streams"] if stream["kind"] == "raw")
+    assert (raw["width"], raw["height"], raw["frames"], raw["scenes"]) == (132, 99, SHOTS, SHOTS)
+    assert raw["first"].startswith("2010-05-") and "T" in raw["first"] and raw["last"] > raw["first"]
+    assert found["defects"] == sum(stream["defects"] for stream in found["streams"])
+    assert isinstance(found["suspects"], int)
+
+
+def test_defects_in_json(known: Call) -> None:
+    """The planted sites are listed with every promised key; times are ISO 8601 or null."""
+    document = known("defects", "--json").json
+    assert {k: v for k, v in document.items() if k != "defects"} == {
+        "camera": "NIKON D80 3012345",
+        "revision": 1,
+        "grid": "raw",
+        "width": 132,
+        "height": 99,
+    }
+    assert [(d["row"], d["col"]) for d in document["defects"]] == [(p.row, p.col) for p in PLANTED]
+    assert set(document["defects"][0]) == {
+        *("row", "col", "kind", "colour", "strength", "unit", "confidence", "frames_seen", "scenes"),
+        *("last_good", "first_bad", "last_bad", "first_good"),
+    }
+    bright = document["defects"][2]
+    assert bright["last_good"] < "2010-06-20" < bright["first_bad"]
+    assert bright["first_good"] is None
+
+
+def test_defects_at_a_day(known: Call) -> None:
+    """Before a site went bad it is not on the map of that day."""
+    assert len(known("defects", "--json", "--at", "2010-05-15").json["defects"]) == 2
+    assert len(known("defects", "--json", "--at", "2010-08-01").json["defects"]) == 3
+    assert known("defects", "--at", "yesterday").code == 2
+
+
+def test_defects_of_a_grid(known: Call) -> None:
+    """--grid chooses among raw and JPEG, with or without the size."""
+    assert known("defects", "--json", "--grid", "jpeg").json["width"] == 128
+    assert known("defects", "--json", "--grid", "JPEG:128x96").json["grid"] == "jpeg"
+    wrong = known("defects", "--grid", "jpeg:1x1")
+    assert wrong.code == 2 and "raw:132x99" in wrong.err
+    assert known("defects", "--grid", "film").code == 2
+
+
+def test_suspects_in_json(known: Call) -> None:
+    """--suspects has a list of its own name, and no defect in it."""
+    document = known("defects", "--suspects", "--json").json
+    assert "defects" not in document
+    assert all("missing" in suspect for suspect in document["suspects"])
+
+
+def test_detect_in_json(known: Call) -> None:
+    """The same evidence makes no second revision."""
+    (document,) = known("detect", "--json").json
+    assert set(document) >= {"camera", "revision", "defects", "suspects", "frames"}
+    assert (document["revision"], document["frames"]) == (1, 2 * SHOTS)
+
+
+def test_variance_in_json(known: Call) -> None:
+    """The stuck site varies less than its healthy neighbours, and the list begins with the lowest."""
+    sites = known("variance", "--top", "3", "--json").json
+    assert set(sites[0]) >= {"row", "col", "channel", "variance", "mean"}
+    green = [site["variance"] for site in sites if site["channel"] == "G"]
+    assert len(green) == 3 and green == sorted(green)
+    assert (20, 24) in {(site["row"], site["col"]) for site in sites}
+
+
+def test_two_cameras_of_one_model_must_be_told_apart(known: Call, tmp_path: Path) -> None:
+    """A text that may mean several cameras is a usage error that lists them; the serial number tells."""
+    write_shoot(camera(seed=2, serial="7777777"), tmp_path / "other", 2, compressions=("packed",))
+    assert known("ingest", tmp_path / "other").code == 0
+    for wrong in (("--camera", "d80"), ()):
+        result = known("defects", *wrong)
+        assert (result.code, result.out) == (2, "")
+        assert "3012345" in result.err and "7777777" in result.err
+    assert known("defects", "--camera", "77777", "--json").json["camera"] == "NIKON D80 7777777"
+    nobody = known("defects", "--camera", "leica")
+    assert nobody.code == 2 and "there is NIKON D80 3012345" in nobody.err
+
+
+@pytest.mark.parametrize("command", ["cameras", "detect", "defects", "variance", "fix", "check", "upgrade"])
+def test_without_a_catalog_the_first_step_is_named(call: Call, command: str, tmp_path: Path) -> None:
+    """Exit code 4 and what to do; no file is made."""
+    result = call(command)
+    assert (result.code, result.out) == (4, "")
+    assert "run `defectmap ingest PATH` first" in result.err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_hints_carry_a_catalog_that_was_named(call: Call, ready: Path) -> None:
+    """What is suggested can be pasted: it names the same catalog."""
+    assert f"defectmap --catalog {ready} defects" in call("--catalog", ready, "cameras").err
+
+
+def test_quiet_says_results_only(known: Call) -> None:
+    """With -q, before or after the command, stderr stays empty."""
+    for arguments in (("-q", "defects"), ("defects", "-q")):
+        result = known(*arguments)
+        assert result.out and not result.err
