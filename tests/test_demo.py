@@ -35,7 +35,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Demonstration:
 
 
 def test_it_finds_what_was_planted(shown: Demonstration) -> None:
-    """Both bad sites are found on the raw grid, without a false alarm; one that is bad later does not count."""
+    """Both bad sites are found on the raw grid, without a false alarm; a later one does not count."""
     assert shown.photos == 20
     raw = shown.comparisons[0]
     assert (raw.grid.kind, raw.total) == ("raw", (2, 2, 0))
