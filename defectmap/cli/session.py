@@ -83,7 +83,8 @@ class Session:
     def camera_option(self, catalog: Catalog, sensor: SensorRecord) -> tuple[str, str]:
         """Return the shortest ``--camera`` that means this sensor alone."""
         identity = sensor.identity
-        handles = (sensor.nickname, identity.model.split(" ")[-1], identity.model, identity.serial)
+        numbered = [word for word in identity.model.split() if any(map(str.isdigit, word))]
+        handles = (sensor.nickname, *numbered, identity.model, identity.serial)
         for handle in handles:
             if handle and catalog.sensors.find(handle) == [sensor]:
                 return "--camera", handle
