@@ -37,7 +37,7 @@ def _calls(text: str) -> list[str]:
 def test_commands_and_options_in_the_documents_exist(document: Path) -> None:
     """Every command line that a document shows names a command, and only options it has."""
     calls = _calls(document.read_text(encoding="utf-8"))
-    assert calls or document.name == "CONTRIBUTING.md"
+    assert calls or document.name not in {"README.md", "commands.md", "catalog.md"}
     for call in calls:
         words = re.sub(r"\[--catalog FILE\] \[-v\] \[-q\] \[--debug\] |--catalog \S+ ", "", call).split()
         if words[0] in ("COMMAND", "--version"):
