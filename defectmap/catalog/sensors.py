@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -84,8 +84,8 @@ class Sensors:
         sensor_id : int
         grid : Grid
         geometry : MosaicGeometry or None
-            Of the frame at hand; None for a JPEG. The geometry of the stream's first frame is what is kept:
-            levels and the decoder's version may differ from frame to frame.
+            Of the frame at hand; None for a JPEG. Levels may differ from frame to frame: the stream keeps the
+            lowest, whatever the order of the frames.
         method : int
             Version of the measure.
 
@@ -122,7 +122,21 @@ class Sensors:
                 f"its mosaic is laid out as {_layout(geometry)}, other files of this camera as "
                 f"{_layout(known.geometry)}"
             )
-        return known
+        return known if geometry is None else self._with_levels_of(known, geometry)
+
+    def _with_levels_of(self, known: StreamRecord, geometry: MosaicGeometry) -> StreamRecord:
+        """Keep the lowest levels of all frames: some cameras' differ a little from frame to frame."""
+        stored = known.geometry
+        assert stored is not None
+        black = tuple(min(pair) for pair in zip(stored.black, geometry.black, strict=True))
+        lowest = replace(stored, black=black, white=min(stored.white, geometry.white))
+        if lowest == stored:
+            return known
+        with self._database.transaction():
+            self._database.connection.execute(
+                update(StreamRow).where(StreamRow.id == known.id).values(geometry=asdict(lowest))
+            )
+        return replace(known, geometry=lowest)
 
     def streams(self, sensor_id: int | None = None) -> list[StreamRecord]:
         """Return the streams of one sensor, or of all, in the order they were added."""

@@ -63,14 +63,17 @@ def test_whole_name_beats_part_of_a_name(catalog):
 
 
 def test_streams_come_back(catalog, d80):
-    """A stream keeps its grid, method and geometry; the first frame's levels and decoder stay."""
+    """A stream keeps its grid, method and layout; of the levels it keeps the lowest, in any order."""
     sensor = catalog.sensors.sensor(d80)
     raw = catalog.sensors.stream(sensor.id, GEOMETRY.grid, GEOMETRY, method=3)
     jpeg = catalog.sensors.stream(sensor.id, Grid("jpeg", 2592, 3872), None, method=3)
 
     other_levels = replace(GEOMETRY, black=(1, 2, 3, 4), white=3000, decoder="rawpy 9")
-    assert raw == catalog.sensors.stream(sensor.id, GEOMETRY.grid, other_levels, method=3)
-    assert [raw, jpeg] == catalog.sensors.streams(sensor.id) == catalog.sensors.streams()
+    changed = catalog.sensors.stream(sensor.id, GEOMETRY.grid, other_levels, method=3)
+    lowest = tuple(min(pair) for pair in zip(GEOMETRY.black, (1, 2, 3, 4), strict=True))
+    assert changed == replace(raw, geometry=replace(GEOMETRY, black=lowest, white=min(GEOMETRY.white, 3000)))
+    assert changed == catalog.sensors.stream(sensor.id, GEOMETRY.grid, GEOMETRY, method=3)
+    assert [changed, jpeg] == catalog.sensors.streams(sensor.id) == catalog.sensors.streams()
     assert raw.geometry == GEOMETRY
 
 
