@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from defectmap.cli.fixing import repair_document
-from defectmap.cli.ingesting import processors
 from defectmap.cli.session import Json, Session
 
 if TYPE_CHECKING:
@@ -36,10 +35,11 @@ def demo(
     terminal = session.terminal
     if not json:
         terminal.say(
-            "a simulated camera takes photos, and its bad photosites are looked for (under a minute)"
+            "a simulated camera takes photos, and its bad photosites are searched for (about a minute)"
         )
     with terminal.progress() as progress:
-        result = demonstrate(directory, workers=processors(), progress=progress)
+        # More processes would each compile what one compiles on the first day.
+        result = demonstrate(directory, progress=progress)
     if json:
         terminal.document(_document(result))
         return 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from defectmap.cli import demonstrating, fixing, ingesting, main
+from defectmap.cli import fixing, ingesting, main
 from defectmap.model.defects import Kind
 from defectmap.simulation import TWELVE_BIT, Habits, PlantedDefect, SimulatedCamera
 from defectmap.simulation.files import write_shoot
@@ -70,7 +70,7 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Call:
     """Call the command line with a catalog of the test's own."""
     monkeypatch.setenv("DEFECTMAP_CATALOG", str(tmp_path / "catalog.sqlite"))
-    for module in (ingesting, fixing, demonstrating):
+    for module in (ingesting, fixing):
         monkeypatch.setattr(module, "processors", lambda: 1)
 
     def run(*arguments: str | Path) -> Result:
