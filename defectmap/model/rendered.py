@@ -29,6 +29,7 @@ _OTHERS: Final = 2.3  # luma pixels around other, not yet repaired sites that ar
 _SAME_GROUP: Final = 3  # sites this near to each other overlap and are told apart together
 _GROUP_SPAN: Final = 8  # luma pixels that a group may span, to bound the effort
 _RADII: Final = (1.5, 2.3, 3.3, 4.3, _WIDEST)
+_HALO_RADII: Final = (1.5, 2.3, 3.3, 4.3)
 _MARGIN: Final = 2  # trusted samples around the widest spot that the estimate is conditioned on
 _AMPLITUDES: Final = np.array([6.0, 12.0, 25.0, 50.0, 100.0, 200.0])
 _FLOOR: Final = 0.25  # variance of white noise: rounding in the camera and in the coefficients
@@ -226,8 +227,11 @@ class _Scene:
     def shape(self, spot: Floats, site: RenderedSite, stray: float = 0.0) -> Floats:
         """Change of the samples at `places` by a `spot` of height 1 in the site's colour."""
         share = _TINTS.get(site.colour, _NO_TINT)[self.component]
-        cells = self.plane.cells(spot, site.row, site.col).ravel()[self.places]
-        values: Floats = cells * (share if abs(share) > stray else stray)
+        return self.cells(spot, site) * (share if abs(share) > stray else stray)
+
+    def cells(self, spot: Floats, site: RenderedSite) -> Floats:
+        """Mean of a `spot` around a site over each of the samples at `places`."""
+        values: Floats = self.plane.cells(spot, site.row, site.col).ravel()[self.places]
         return values
 
     def spread(self, change: Floats) -> Floats:
@@ -273,7 +277,8 @@ def _estimate(scenes: Sequence[_Scene], sites: Sequence[RenderedSite]) -> _Estim
 def _spots(scenes: Sequence[_Scene], sites: Sequence[RenderedSite]) -> Iterator[tuple[Floats, Floats]]:
     """Kinds of spot, of unit strength: one shape per site, and the variance of what may differ from it.
 
-    First the demosaicer's own spot, then sharpened ones, ever wider.
+    First the demosaicer's own spot, then sharpened ones, ever wider; last those of demosaicers that judge one
+    colour by another: a centre of any tint with a halo of another.
     """
     shapes = np.stack([np.concatenate([s.shape(_PYRAMID, site) for s in scenes]) for site in sites])
     # Real demosaicers differ from the pyramid by about a third of it.
@@ -282,6 +287,15 @@ def _spots(scenes: Sequence[_Scene], sites: Sequence[RenderedSite]) -> Iterator[
         disc = _disc(radius)
         wide = np.stack([np.concatenate([s.shape(disc, site, _STRAY) for s in scenes]) for site in sites])
         yield shapes, np.sum((0.3 * wide) ** 2, axis=0)
+    for radius in _HALO_RADII if len(scenes) > 1 else ():
+        discs = [_disc(_RADII[0])] + [_disc(radius)] * (len(scenes) - 1)
+        halo = np.stack(
+            [
+                np.concatenate([s.cells(disc, site) for s, disc in zip(scenes, discs, strict=True)])
+                for site in sites
+            ]
+        )
+        yield shapes, np.sum((0.5 * halo) ** 2, axis=0)
 
 
 def _disc(radius: float) -> Floats:
