@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from defectmap import __version__
 from defectmap.catalog.records import Revision, RevisionRecord, SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.measuring import capture_order
+from defectmap.model.decide import FALSE_ALARMS
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
 from defectmap.model.mapping import FrameFacts, build_map
@@ -61,14 +63,20 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
     Detection
     """
     maps: dict[int, DefectMap] = {}
-    frames = scenes = 0
-    for stream in catalog.sensors.streams(sensor.id):
-        facts = _facts(catalog.frames.of_stream(stream.id))
-        frames += len(facts)
-        scenes += len({fact.scene for fact in facts.values()})
-        maps[stream.id] = _judge(catalog, stream, facts)
+    sources: list[dict[str, Any]] = []
+    with catalog.snapshot():
+        for stream in catalog.sensors.streams(sensor.id):
+            facts = _facts(catalog.frames.of_stream(stream.id))
+            maps[stream.id] = _judge(catalog, stream, facts)
+            sources.append(_source(stream, list(facts.values())))
     record = RevisionRecord(
-        maps, now or datetime.now(UTC), __version__, METHOD, frames, scenes, {"sensor": sensor.identity.name}
+        maps,
+        now or datetime.now(UTC),
+        __version__,
+        METHOD,
+        sum(source["frames"] for source in sources),
+        sum(source["scenes"] for source in sources),
+        {"sensor": sensor.identity.name, "false_alarms": FALSE_ALARMS, "streams": sources},
     )
     with catalog.transaction():
         latest = catalog.revisions.latest(sensor.id)
@@ -76,6 +84,21 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
             return Detection(sensor, latest, is_new=False)
         number = catalog.revisions.save(sensor.id, record)
         return Detection(sensor, catalog.revisions.numbered(sensor.id, number), is_new=True)
+
+
+def _source(stream: StreamRecord, facts: Sequence[FrameFacts]) -> dict[str, Any]:
+    """Say what the map of a stream rests on."""
+    times = [fact.conditions.captured for fact in facts if fact.conditions.captured is not None]
+    return {
+        "kind": stream.grid.kind,
+        "height": stream.grid.height,
+        "width": stream.grid.width,
+        "decoder": stream.geometry.decoder if stream.geometry else None,
+        "frames": len(facts),
+        "scenes": len({fact.scene for fact in facts}),
+        "first": min(times).isoformat() if times else None,
+        "last": max(times).isoformat() if times else None,
+    }
 
 
 def _same(old: RevisionRecord, new: RevisionRecord) -> bool:
@@ -105,6 +128,8 @@ def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFact
             yield index[frame_id], records
 
     epochs = catalog.evidence.epochs(stream.id)
+    if not epochs:
+        return DefectMap(stream.grid)
     newest = _planes(catalog, stream, epochs[-1])
     result = DefectMap(stream.grid)
     if len(epochs) > 1:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -33,3 +34,13 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GroundTruth
     """Forty photos of a small camera as NEF, a good part of them in tripod series; read only."""
     folder = tmp_path_factory.mktemp("library")
     return folder, write_shoot(small_camera(), folder, 40, formats=("nef",))
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """Leave the program's log as it was: a command line that runs in this process takes it over."""
+    logger = logging.getLogger("defectmap")
+    before = (logger.handlers, logger.propagate, logger.level)
+    yield
+    logger.handlers, logger.propagate = before[:2]
+    logger.setLevel(before[2])

@@ -79,6 +79,8 @@ def test_same_evidence_makes_no_new_revision(two_years: Path, tmp_path: Path) ->
             1,
         )
         before = first.revision.maps
+        (source,) = first.revision.content.provenance["streams"]
+        assert (source["kind"], source["frames"], source["height"]) == ("raw", 30, 123)
         ingest(catalog, paths[30:])
         second = detect(catalog, sensor)
         assert (second.is_new, second.revision.number) == (True, 2)
