@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -37,10 +37,8 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GroundTruth
 
 
 @pytest.fixture(autouse=True)
-def quiet_log() -> Iterator[None]:
-    """Leave the program's log as it was: a command line that runs in this process takes it over."""
+def library_log() -> None:
+    """Give each test the program's log as a library has it: a command line run in this process takes it over."""
     logger = logging.getLogger("defectmap")
-    before = (logger.handlers, logger.propagate, logger.level)
-    yield
-    logger.handlers, logger.propagate = before[:2]
-    logger.setLevel(before[2])
+    logger.handlers, logger.propagate = [], True
+    logger.setLevel(logging.NOTSET)
