@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import multiprocessing
 import shutil
-import signal
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
@@ -16,8 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
+from defectmap.errors import DefectmapError
 from defectmap.measuring import Measurement, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
+from defectmap.serving import interruptions_held, serve_parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Crew:
 
     def __init__(self, workers: int) -> None:
         self.workers = max(1, workers)
-        self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pool: ProcessPoolExecutor | None = None
         # Not fork: LibRaw's threads do not survive it.
         self._context = multiprocessing.get_context("spawn")
@@ -62,14 +63,18 @@ class Crew:
             self._done.value = _STOP
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def identify(self, files: Sequence[FoundFile]) -> Iterator[Photo | Trouble]:
         """Identify files, in the given order."""
         if self.workers == 1 or len(files) < 2 * self.workers:
             yield from map(identify, files)
         else:
-            yield from self._start().map(identify, files, chunksize=8)
+            pool = self._start()
+            with interruptions_held():
+                identified = pool.map(identify, files, chunksize=8)
+            yield from identified
 
     def measure(self, tasks: Sequence[Task], report: Callable[[int], None]) -> Iterator[Measurement]:
         """Measure tasks, in any order; `report` is told how many photos are done."""
@@ -111,12 +116,20 @@ class Crew:
             yield from self._one_by_one(Task(half, task.newest))
 
     def _submit(self, task: Task) -> Future[tuple[Measurement, list[Path]]]:
-        return self._start().submit(measure_apart, task, Path(self._folder.name))
+        pool = self._start()
+        assert self._folder is not None
+        with interruptions_held():
+            return pool.submit(measure_apart, task, Path(self._folder.name))
 
     def _start(self) -> ProcessPoolExecutor:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
-                self.workers, self._context, initializer=_begin_work, initargs=(self._done,)
+                self.workers,
+                self._context,
+                initializer=_begin_work,
+                initargs=(self._done, Path(self._folder.name)),
             )
         return self._pool
 
@@ -127,11 +140,11 @@ _done: Synchronized[int] | None = None
 _STOP = -1
 
 
-def _begin_work(done: Synchronized[int]) -> None:
+def _begin_work(done: Synchronized[int], folder: Path) -> None:
     """Prepare a worker; Ctrl-C is left to the parent, which keeps what was done."""
     global _done  # noqa: PLW0603 - a worker's one way to be handed shared memory
     _done = done
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    serve_parent(folder)
 
 
 def _tick() -> None:
@@ -147,9 +160,15 @@ def measure_apart(task: Task, folder: Path) -> tuple[Measurement, list[Path]]:
     measurement = measure(task.photos, newest=task.newest, tick=_tick)
     places = []
     for part in measurement.parts:
-        place = Path(tempfile.mkdtemp(dir=folder))
-        for name, array in part.arrays.items():
-            np.save(place / f"{name}.npy", array)
+        try:
+            place = Path(tempfile.mkdtemp(dir=folder))
+            for name, array in part.arrays.items():
+                np.save(place / f"{name}.npy", array)
+        except OSError as error:
+            raise DefectmapError(
+                f"the workers cannot write to the temporary folder {folder.parent} ({error}): make room "
+                "there, name another with the variable TMPDIR, or take --workers 1, which needs none"
+            ) from error
         part.arrays.clear()
         places.append(place)
     return measurement, places

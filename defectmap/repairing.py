@@ -6,7 +6,6 @@ It knows no catalog and writes nothing.
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -24,6 +23,7 @@ from defectmap.model.correction import corrected_values
 from defectmap.model.defects import Defect
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.sensor import Grid, SensorIdentity
+from defectmap.serving import interruptions_held, serve_parent
 
 Sites = tuple[tuple[int, int], ...]
 
@@ -137,11 +137,12 @@ class _Crew:
         self._pool = self._started()
 
     def submit(self, task: Correction) -> Future[Corrected | PhotoError]:
-        try:
-            return self._pool.submit(_guarded, task)
-        except BrokenProcessPool:
-            self._pool = self._started()
-            return self._pool.submit(_guarded, task)
+        with interruptions_held():
+            try:
+                return self._pool.submit(_guarded, task)
+            except BrokenProcessPool:
+                self._pool = self._started()
+                return self._pool.submit(_guarded, task)
 
     def result(self, task: Correction, future: Future[Corrected | PhotoError]) -> Corrected | PhotoError:
         try:
@@ -150,7 +151,9 @@ class _Crew:
             # Whose fault it was shows when each of those that were under way is tried by itself.
             with self._started(1) as alone:
                 try:
-                    return alone.submit(_guarded, task).result()
+                    with interruptions_held():
+                        again = alone.submit(_guarded, task)
+                    return again.result()
                 except BrokenProcessPool:
                     return FailedPhotoError("cannot be repaired: the decoder crashed on it")
 
@@ -160,11 +163,7 @@ class _Crew:
     def _started(self, workers: int | None = None) -> ProcessPoolExecutor:
         # Not fork: LibRaw's threads do not survive it.
         context = multiprocessing.get_context("spawn")
-        return ProcessPoolExecutor(workers or self._workers, context, initializer=_leave_interrupts_to_parent)
-
-
-def _leave_interrupts_to_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return ProcessPoolExecutor(workers or self._workers, context, initializer=serve_parent)
 
 
 def _guarded(task: Correction) -> Corrected | PhotoError:
