@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -67,6 +67,8 @@ def plan(
     """
     if in_place and output is not None:
         raise UsageError("--in-place and --output exclude each other")
+    if output is not None and output.exists() and not output.is_dir():
+        raise UsageError(f"{output} is a file: name a folder with --output")
     if in_place and format != "same":
         raise UsageError("a photo cannot change its format in place; leave out --in-place")
     if not paths and not sensors:
@@ -145,15 +147,15 @@ def _destination(path: Path, base: Path, output: Path | None, in_place: bool) ->
     return output.absolute() / (path.relative_to(base) if path.is_relative_to(base) else path.name)
 
 
-def _without_collisions(steps: Iterable[Step]) -> Iterator[Step]:
+def _without_collisions(steps: Sequence[Step]) -> Iterator[Step]:
     """Skip photos whose output an earlier one of the plan has, also where case does not tell names apart."""
-    taken: dict[str, Path] = {}
+    taken = {str(step.holds).casefold(): step.repair.source for step in steps if step.holds is not None}
     for step in steps:
         repair = step.repair
         if repair.status == "planned" and repair.output is not None:
             first = taken.setdefault(str(repair.output).casefold(), repair.source)
             if first != repair.source:
-                reason = f"would be written to the same file as {first}: choose another --output"
+                reason = f"would be written to the same file as {first}: name it alone, with another --output"
                 yield Step(replace(repair, output=None, repaired=(), status="skipped", reason=reason))
                 continue
         yield step

@@ -219,7 +219,8 @@ class _Run:
         """Whether the content is in the catalog; the path is then noted as another place of it."""
         frame = self._catalog.frames.by_digest(photo.digest)
         repair = self._repairs.get(photo.digest)
-        if frame is None and repair is not None and photo.file.path == repair.output == repair.source:
+        if frame is None and repair is not None and repair.backup is not None:
+            # Repaired in place: the photo itself, wherever it is now.
             frame = self._catalog.frames.by_digest(repair.source_digest)
         if frame is not None and not self._dry_run:
             self._remember(photo.file, photo.digest, frame_id=frame.id)

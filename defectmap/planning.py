@@ -75,6 +75,8 @@ class Step:
         The frame that the photo is, if the catalog has it.
     replaces : bytes or None
         Digest that the file at the output must have; None where there must be no file yet.
+    holds : Path or None
+        The file that is the photo's already and that no other photo may be written to.
     """
 
     repair: Repair
@@ -82,6 +84,7 @@ class Step:
     revision_id: int = 0
     frame_id: int | None = None
     replaces: bytes | None = None
+    holds: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +277,8 @@ class Planner:
             replaces, by = self._earlier_output(path, original, destination)
             if by == revision.id:
                 return Step(
-                    _clean(blank, f"was repaired with revision {revision.number} already: {destination}")
+                    _clean(blank, f"was repaired with revision {revision.number} already: {destination}"),
+                    holds=destination,
                 )
         sites = tuple((d.row, d.col) for d in defects)
         task = Correction(
@@ -316,8 +320,10 @@ class Planner:
             digest = content_digest(destination.read_bytes())
         except OSError:
             digest = b""
-        before = self._by_output.get((destination, digest))
-        if before is None or before.backup is not None or before.source != path:
+        # Where a folder was moved with what was written into it, the content tells whose it is.
+        before = self._by_output.get((destination, digest)) or self._by_digest.get(digest)
+        ours = before is not None and (before.source == path or before.source_digest == original.digest)
+        if before is None or before.backup is not None or not ours:
             raise SkippedPhotoError(
                 f"was left alone: another file is already at {destination}, and is not overwritten"
             )

@@ -461,3 +461,32 @@ def test_another_camera(world):
         other, ours = ours, other
     assert (other.status, ours.status) == ("skipped", "planned")
     assert "another camera" in other.reason
+
+
+def test_photos_of_one_name_in_another_run(world):
+    """What a run leaves out because another photo has its place, the next run leaves out as well."""
+    shutil.copy2(world.photos / "more" / COMPRESSED, world.photos / "dsc_0001.nef")
+    for status in ("repaired", "clean"):
+        done = world.fix(world.photos / NEF, world.photos / "dsc_0001.nef", format="dng")
+        assert (done[NEF].status, done["dsc_0001.nef"].status) == (status, "skipped")
+        assert "same file" in done["dsc_0001.nef"].reason
+
+
+def test_output_that_is_a_file(world):
+    """A file named as the output folder is refused before anything is done."""
+    with pytest.raises(UsageError, match="is a file"):
+        world.fix(world.photos, output=world.photos / NEF)
+
+
+def test_a_moved_folder(world, tmp_path):
+    """Photos repaired in place, or into a copy beside them, are still known for it after a move."""
+    world.fix(world.photos / NEF, in_place=True)
+    world.fix(world.photos / JPG)
+    moved = tmp_path / "moved"
+    world.photos.rename(moved)
+    outcome = ingest(world.catalog, [moved])
+    assert (outcome.ingested, outcome.skipped, outcome.failed) == (0, (), ())
+    done = world.fix()
+    for name, there in ((NEF, moved / NEF), (JPG, moved / JPG)):
+        assert (done[name].status, done[name].source) == ("clean", there)
+        assert "already" in done[name].reason

@@ -49,7 +49,7 @@ def write_new(path: Path, data: bytes, like: Path | None, overwrite: bool = Fals
     FailedPhotoError
         The file exists already, the disk is full, or the folder cannot be written to. Nothing is left behind.
     """
-    with _written("cannot be written"):
+    with _written(f"cannot be written to {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         with _temporary(path.parent, data, like) as temporary:
             if overwrite:
