@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +73,7 @@ def patch(image: Path, points: Sequence[tuple[int, int]], output: Path | None = 
     """
     if not points:
         raise UsageError("name at least one pixel as X,Y")
+    data = _read(image)
     target = output or image.with_name(f"{image.stem}-patched{image.suffix}")
     if target.exists() and target.samefile(image):
         raise UsageError(f"{image} would be overwritten: name another file with --output")
@@ -79,14 +81,17 @@ def patch(image: Path, points: Sequence[tuple[int, int]], output: Path | None = 
         raise UsageError(f"the format stays as it is: let the name of the output end in {image.suffix}")
     from defectmap.media.pictures import patch_pixels  # noqa: PLC0415 - loads Pillow
 
-    data, changes = patch_pixels(_read(image), points)
-    write_new(target, data, like=image, overwrite=output is not None)
+    repaired, changes = patch_pixels(data, points)
+    write_new(target, repaired, like=image, overwrite=output is not None)
     return Patched(image, target, tuple(PatchedPoint(c.x, c.y, c.old, c.new) for c in changes))
 
 
 def _read(path: Path) -> bytes:
     try:
-        if path.stat().st_size > LARGEST_BYTES:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FailedPhotoError("is not a file")
+        if status.st_size > LARGEST_BYTES:
             raise FailedPhotoError("is larger than any picture")
         return path.read_bytes()
     except OSError as error:

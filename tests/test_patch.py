@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -286,3 +287,12 @@ def test_refused(tmp_path, make, error, reason):
     with pytest.raises(error, match=reason):
         patch(source, [(0, 0)])
     assert list(tmp_path.iterdir()) == [source]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_what_is_no_file(tmp_path):
+    """A pipe or a folder is refused at once."""
+    os.mkfifo(tmp_path / "pipe.jpg")
+    for path in (tmp_path / "pipe.jpg", tmp_path, Path()):
+        with pytest.raises(FailedPhotoError, match="is not a file"):
+            patch(path, [(1, 1)])
