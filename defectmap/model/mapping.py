@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
@@ -29,6 +30,13 @@ from defectmap.model.sensor import Grid, MosaicGeometry
 
 SCENES_FOR_CERTAINTY = 3
 """One scene, or two, can never confirm a defect."""
+
+_PATTERN = 6
+"""So many linked spots of a JPEG are a pattern that is printed into the pictures."""
+
+_TILES = 5
+_PATTERN_REACH = 24
+"""Spots farther apart than this are not linked, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +124,44 @@ def build_map(
         )
         for one in found
     ]
+    if geometry is None:
+        entries = _doubting_patterns(entries, grid)
     return DefectMap(grid, tuple(entries))
+
+
+def _doubting_patterns(entries: Sequence[Defect], grid: Grid) -> list[Defect]:
+    """Take spots that lie in a row or a heap for what is printed into every picture, not for defects.
+
+    Bad photosites are strewn at random (Leung et al., Electronic Imaging 2009, find no clusters); a date
+    stamp, a frame or a logo is not. Spots are linked that are nearer than chance would have a tenth of them,
+    by their usual density: the median over a few tiles, which one pattern does not raise.
+    """
+    tiles = np.zeros((_TILES, _TILES))
+    for entry in entries:
+        tiles[entry.row * _TILES // grid.height, entry.col * _TILES // grid.width] += 1
+    usual = max(float(np.median(tiles)), 0.5)
+    density = usual * _TILES**2 / (grid.height * grid.width)
+    reach = min(_PATTERN_REACH, int((np.sqrt(0.1 / density) - 1) / 2))
+    ordered = sorted(entries, key=lambda entry: entry.row)
+    group = list(range(len(ordered)))
+    for i, one in enumerate(ordered):
+        for j in range(i - 1, -1, -1):
+            if one.row - ordered[j].row > reach:
+                break
+            if abs(one.col - ordered[j].col) <= reach and group[i] != group[j]:
+                old, new = group[i], group[j]
+                group = [new if g == old else g for g in group]
+    sizes = Counter(group)
+    return [
+        replace(
+            entry,
+            certain=False,
+            missing=f"one of {sizes[g]} spots close together, as of a date stamp, a frame or a logo",
+        )
+        if sizes[g] >= _PATTERN
+        else entry
+        for entry, g in zip(ordered, group, strict=True)
+    ]
 
 
 def _one_per_defect(

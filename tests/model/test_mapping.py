@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw, ImageFont
 
 from defectmap.measuring import frame_shape
+from defectmap.media.jpeg import decode_jpeg
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.defects import DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
@@ -144,6 +147,28 @@ def test_one_scene_never_makes_a_defect() -> None:
     judged = judge(still.frames_raw(40))
     assert len({fact.scene for fact in judged.facts}) <= 3
     assert judged.map.defects == ()
+
+
+def stamped(frames: Iterable[tuple[JpegFrame, Conditions]]) -> Iterator[tuple[JpegFrame, Conditions]]:
+    """Print the date into pictures, as cameras do."""
+    for frame, condition in frames:
+        assert condition.captured is not None
+        text = condition.captured.strftime("%d.%m.%Y %H:%M")
+        luma = Image.fromarray(frame.luma)
+        ImageDraw.Draw(luma).text((WIDTH - 190, HEIGHT - 40), text, 200, ImageFont.load_default(20))
+        file = io.BytesIO()
+        luma.save(file, "JPEG", quality=92)
+        yield decode_jpeg(file.getvalue()), condition
+
+
+def test_date_stamp_is_no_heap_of_defects(camera: SimulatedCamera) -> None:
+    """What is printed into every picture is suspect at most, and the defects elsewhere are still found."""
+    judged = judge(stamped(camera.frames_jpeg(40)))
+    inside = [e for e in judged.map if HEIGHT - 50 < e.row < HEIGHT - 10 and e.col > WIDTH - 200]
+    assert len(inside) > 10
+    assert sum(e.certain for e in inside) <= 2
+    assert any("date stamp" in e.missing for e in inside)
+    assert len(judged.map.defects) >= 15
 
 
 def test_masked_border_shifts_the_coordinates() -> None:
