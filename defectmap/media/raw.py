@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -23,6 +24,7 @@ DECODER = f"rawpy {version('rawpy')}, LibRaw {'.'.join(map(str, rawpy.libraw_ver
 _LONGEST_PERIOD = 16
 # XYZ (D65) to linear sRGB (IEC 61966-2-1), with which LibRaw derives its camera matrices.
 _SRGB_FROM_XYZ = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
+_STDERR = 2
 _NO_FILTER = 6  # LibRaw's colour index of a sensor without colour filters
 
 
@@ -117,7 +119,8 @@ def _opened(data: bytes, *, unpack: bool = True) -> Iterator[rawpy.RawPy]:
     try:
         with rawpy.imread(io.BytesIO(data)) as raw:
             if unpack:
-                raw.unpack()
+                with _unheard():
+                    raw.unpack()
             yield raw
     except rawpy.LibRawFileUnsupportedError:
         raise FailedPhotoError(f"is damaged, or of a camera that {DECODER} does not know") from None
@@ -125,6 +128,27 @@ def _opened(data: bytes, *, unpack: bool = True) -> Iterator[rawpy.RawPy]:
         raise FailedPhotoError("ends too early: the raw data are truncated") from None
     except (rawpy.LibRawError, rawpy.NotSupportedError, OSError, MemoryError) as error:
         raise FailedPhotoError(f"cannot be decoded: {_text(error)}") from error
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Drop what LibRaw itself writes to stderr of damaged data: it names no file, and the reason is raised.
+
+    rawpy has no way to take that callback away.
+    """
+    try:
+        kept = os.dup(_STDERR)
+    except OSError:  # stderr is closed
+        yield
+        return
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, _STDERR)
+        os.close(nowhere)
+        yield
+    finally:
+        os.dup2(kept, _STDERR)
+        os.close(kept)
 
 
 def _text(error: Exception) -> str:

@@ -1,3 +1,4 @@
+import contextlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media import raw as raw_module
 from defectmap.media.raw import decode_raw, read_colour
 from defectmap.model.sensor import SensorIdentity
+from defectmap.simulation.camera import SimulatedCamera
+from defectmap.simulation.files import write_shoot
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "raw"
 X_TRANS = ("GGRGGB", "GGBGGR", "BRGRBG", "GGBGGR", "GGRGGB", "RBGBRG")
@@ -239,3 +242,13 @@ def test_corrupt_files_end_in_a_reason(data: st.DataObject) -> None:
         geometry = frame.geometry
         assert frame.mosaic.shape == (geometry.visible_height, geometry.visible_width)
         assert len(geometry.black) == geometry.period[0] * geometry.period[1]
+
+
+def test_libraw_is_not_heard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Of damaged data only the reason is told, by what is raised; LibRaw's own words name no file."""
+    write_shoot(SimulatedCamera(height=60, width=80), tmp_path, 1, ("nef",), compressions=("lossless",))
+    content = bytearray((tmp_path / "DSC_0001.NEF").read_bytes())
+    for damaged in (content[:-400] + bytes(400), content[:-400] + b"\xff" * 400):
+        with contextlib.suppress(PhotoError):
+            decode_raw(bytes(damaged))
+    assert capfd.readouterr() == ("", "")
