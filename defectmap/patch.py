@@ -10,6 +10,12 @@ from typing import NamedTuple
 
 from defectmap.errors import FailedPhotoError, UsageError
 from defectmap.media.discover import LARGEST_BYTES
+from defectmap.media.jpegcodec.errors import (
+    CorruptJpegError,
+    JpegLengthError,
+    MissingSymbolError,
+    UnsupportedJpegError,
+)
 from defectmap.media.writing import write_new
 
 
@@ -81,7 +87,10 @@ def patch(image: Path, points: Sequence[tuple[int, int]], output: Path | None = 
         raise UsageError(f"the format stays as it is: let the name of the output end in {image.suffix}")
     from defectmap.media.pictures import patch_pixels  # noqa: PLC0415 - loads Pillow
 
-    repaired, changes = patch_pixels(data, points)
+    try:
+        repaired, changes = patch_pixels(data, points)
+    except (CorruptJpegError, JpegLengthError, MissingSymbolError, UnsupportedJpegError) as error:
+        raise FailedPhotoError(f"cannot be patched without a new loss: {error.reason}") from error
     write_new(target, repaired, like=image, overwrite=output is not None)
     return Patched(image, target, tuple(PatchedPoint(c.x, c.y, c.old, c.new) for c in changes))
 

@@ -20,7 +20,6 @@ from defectmap.media.discover import (
     discover,
     read_photo,
 )
-from defectmap.media.jpegcodec.errors import CorruptJpegError
 from defectmap.media.originals import original_of
 from defectmap.model.frame import Conditions
 from defectmap.model.sensor import Grid, StreamKind
@@ -359,7 +358,7 @@ def _clean(blank: Repair, reason: str) -> Repair:
 def outcome(repair: Repair, result: Corrected | PhotoError) -> Repair:
     """Say what became of a photo."""
     if isinstance(result, PhotoError):
-        failed = isinstance(result, FailedPhotoError | CorruptJpegError)
+        failed = isinstance(result, FailedPhotoError)
         status: Status = "failed" if failed else "skipped"
         return replace(repair, output=None, repaired=(), status=status, reason=result.reason)
     if result.data is None:

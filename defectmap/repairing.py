@@ -18,6 +18,12 @@ import numpy as np
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import content_digest, read_photo
+from defectmap.media.jpegcodec.errors import (
+    CorruptJpegError,
+    JpegLengthError,
+    MissingSymbolError,
+    UnsupportedJpegError,
+)
 from defectmap.model.choosing import mosaic_sites, rendered_sites
 from defectmap.model.correction import corrected_values
 from defectmap.model.defects import Defect
@@ -169,6 +175,10 @@ class _Crew:
 def _guarded(task: Correction) -> Corrected | PhotoError:
     try:
         return correct(task)
+    except CorruptJpegError as error:
+        return FailedPhotoError(f"cannot be repaired: {error.reason}")
+    except (JpegLengthError, MissingSymbolError, UnsupportedJpegError) as error:
+        return SkippedPhotoError(f"cannot be repaired: {error.reason}")
     except PhotoError as error:
         return error
     except MemoryError:

@@ -121,9 +121,12 @@ class _Run:
         present = _digest(path)
         repair = self._by_path.get(path) or self._by_digest.get(present)
         if repair is not None and repair.backup is not None:
-            if present == repair.source_digest:
-                raise SkippedPhotoError("is its own original, so there is nothing to undo")
             there = next((file for file in (beside, repair.backup) if file.is_file()), repair.backup)
+            if present == repair.source_digest and not there.is_file():
+                # Undone by a run that was stopped before it noted so; say it once.
+                forget(there)
+                self._note(path, _Kept(there, repair.source_digest, present))
+                raise SkippedPhotoError("is its own original, so there is nothing to undo")
             # A run that was stopped in the middle leaves the file as an earlier one had made it.
             ours = [r.output_digest for r in self._by_digest.values() if r.output == repair.output]
             return _Kept(there, repair.source_digest, present if present in ours else repair.output_digest)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from defectmap.errors import FailedPhotoError
+from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media.discover import content_digest
 from defectmap.model.defects import Defect
 from defectmap.model.frame import Conditions
+from defectmap.model.sensor import Grid
 from defectmap.repairing import Corrected, Correction, correct, correct_all
 from defectmap.simulation.files import write_shoot
 
@@ -63,3 +65,21 @@ def test_another_grid(tasks):
     (result,) = correct_all([replace(tasks[0], grid=grid)], workers=1)
     assert "132 x 99" in result.reason
     assert "4000 x 99" in result.reason
+
+
+def test_a_jpeg_that_cannot_be_patched(tmp_path):
+    """A progressive JPEG is skipped with a reason that ends a sentence begun with its name."""
+    Image.new("RGB", (128, 96)).save(tmp_path / "a.jpg", progressive=True)
+    data = (tmp_path / "a.jpg").read_bytes()
+    defect = Defect(20, 24, PLANTED[0].kind, "R", 1.0, "DN", 9.0, 5, 5)
+    task = Correction(
+        tmp_path / "a.jpg",
+        content_digest(data),
+        Grid("jpeg", 96, 128),
+        camera().identity,
+        Conditions(),
+        (defect,),
+    )
+    (result,) = correct_all([task], workers=1)
+    assert isinstance(result, SkippedPhotoError)
+    assert result.reason.startswith("cannot be repaired: its coding is progressive")

@@ -178,6 +178,25 @@ def test_interrupted_before_the_photo_was_replaced(world, monkeypatch):
     (undone,) = undo(world.catalog, [world.photos / JPG])
     assert (undone.status, undone.reason) == ("skipped", "is its own original, so there is nothing to undo")
     assert state(world.photos) == before
+    assert undo(world.catalog, [], [world.sensor]) == ()
+
+
+def test_interrupted_after_the_photo_was_restored(world, monkeypatch):
+    """A photo that is back, but not noted as such, is told of once and leaves nothing behind."""
+    before = state(world.photos)
+    world.fix(world.photos / JPG, in_place=True)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("defectmap.undo.forget", stop)
+        with pytest.raises(KeyboardInterrupt):
+            undo(world.catalog, [world.photos])
+    assert [u.status for u in undo(world.catalog, [], [world.sensor])] == ["skipped"]
+    assert state(world.photos) == before
+    assert not (world.photos / "defectmap-originals").exists()
+    assert undo(world.catalog, [], [world.sensor]) == ()
 
 
 @pytest.mark.skipif(
