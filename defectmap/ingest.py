@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, RepairRecord, SensorRecord
@@ -158,6 +159,8 @@ class _Run:
                     self._known += 1
                 elif (repair := self._repairs.get(one.digest)) is not None:
                     self._give_up(Trouble(one.file, _is_repaired(repair), False, one.digest))
+                elif (repair := self._repaired_shots.get(_shot(one))) is not None:
+                    self._give_up(Trouble(one.file, _was_repaired(repair), False, one.digest))
                 elif one.digest in seen:
                     self._known += 1
                     self._copies.append(one)
@@ -192,6 +195,20 @@ class _Run:
             tuple(number for _, number in cameras),
             sum(self._overcounted.values()),
         )
+
+    @cached_property
+    def _repaired_shots(self) -> dict[tuple[object, ...], RepairRecord]:
+        """The repaired photos of the catalog by what stays when a program changes tags in one of them."""
+        identities = {sensor.id: sensor.identity for sensor in self._catalog.sensors.all()}
+        streams = {stream.id: stream for stream in self._catalog.sensors.streams()}
+        shots: dict[tuple[object, ...], RepairRecord] = {}
+        for repair in self._repairs.values():
+            frame = self._catalog.frames.by_digest(repair.source_digest)
+            if frame is not None and frame.conditions.captured is not None:
+                stream = streams[frame.stream_id]
+                shot = (identities[stream.sensor_id], stream.grid.kind, frame.conditions.captured)
+                shots |= {(*shot, name): repair for name in (repair.source.name, repair.output.name)}
+        return shots
 
     def _tasks(self, photos: Sequence[Photo], workers: int) -> Iterator[Task]:
         """Cut the photos into runs of one camera, kind, size and epoch, in order of capture.
@@ -283,6 +300,15 @@ class _Run:
         fold_epochs(catalog, sensor.id, part.grid.kind)
         self._sensors[sensor.id] = sensor
         self.ingested += len(part.frames)
+
+
+def _shot(photo: Photo) -> tuple[object, ...]:
+    return photo.identity, photo.kind, photo.conditions.captured, photo.file.path.name
+
+
+def _was_repaired(repair: RepairRecord) -> str:
+    original = repair.backup or repair.source
+    return f"was changed since, but was taken as {original}, which was repaired and counts instead"
 
 
 def _is_repaired(repair: RepairRecord) -> str:

@@ -490,3 +490,16 @@ def test_a_moved_folder(world, tmp_path):
     for name, there in ((NEF, moved / NEF), (JPG, moved / JPG)):
         assert (done[name].status, done[name].source) == ("clean", there)
         assert "already" in done[name].reason
+
+
+@pytest.mark.parametrize("in_place", [True, False])
+def test_a_repaired_photo_with_other_tags_is_no_new_evidence(world, in_place):
+    """A repaired photo in which a program changed tags afterwards still does not count."""
+    repaired = world.fix(world.photos / JPG, in_place=in_place)[JPG].output
+    content = bytearray(repaired.read_bytes())
+    content[2:2] = b"\xff\xfe\x00\x07words"
+    repaired.write_bytes(content)
+    outcome = ingest(world.catalog, [repaired])
+    assert outcome.ingested == 0
+    assert [trouble.path for trouble in outcome.skipped] == [repaired]
+    assert "counts instead" in outcome.skipped[0].reason
