@@ -272,7 +272,7 @@ class Planner:
         if self._in_place:
             destination, replaces = path, original.present
         else:
-            destination = destination.with_suffix(".dng") if form == "dng" else destination
+            destination = _as_dng(path, destination) if form == "dng" else destination
             replaces, by = self._earlier_output(path, original, destination)
             if by == revision.id:
                 return Step(
@@ -349,6 +349,14 @@ class Planner:
             if streams
             else f"is a {kind} file, and the map of {sensor.name} has none: ingest some of them first"
         )
+
+
+def _as_dng(path: Path, destination: Path) -> Path:
+    """Return where a photo goes as DNG; a photo beside it that is a DNG of that name keeps the name."""
+    beside = (path.with_suffix(suffix) for suffix in (".dng", ".DNG"))
+    if path.suffix.lower() != ".dng" and any(file.exists() for file in beside):
+        return destination.with_name(f"{destination.name}.dng")
+    return destination.with_suffix(".dng")
 
 
 def _clean(blank: Repair, reason: str) -> Repair:

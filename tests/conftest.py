@@ -38,7 +38,7 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GroundTruth
 
 @pytest.fixture(autouse=True)
 def library_log() -> None:
-    """Give each test the program's log as a library has it: a command line run in this process takes it over."""
+    """Give each test the log of a library: a command line that runs in this process takes it over."""
     logger = logging.getLogger("defectmap")
     logger.handlers, logger.propagate = [], True
     logger.setLevel(logging.NOTSET)

@@ -361,6 +361,15 @@ def test_output_folder(world, tmp_path):
     )
 
 
+def test_raw_beside_its_dng(world):
+    """A compressed raw that lies beside a DNG of its name is repaired too, under a name that holds both."""
+    write_shoot(camera(), world.photos / "more", 1, ("dng",), first=3)
+    first = world.fix(world.photos / "more" / COMPRESSED)[COMPRESSED]
+    assert (first.status, first.output.name) == ("repaired", f"{COMPRESSED}.dng")
+    again = world.fix(world.photos / "more" / COMPRESSED)[COMPRESSED]
+    assert (again.status, again.reason.endswith(f"{COMPRESSED}.dng")) == ("clean", True)
+
+
 def test_photos_of_one_name(world):
     """Of two photos that would become the same file the second is skipped and says so."""
     shutil.copy2(world.photos / "more" / COMPRESSED, world.photos / "dsc_0001.nef")

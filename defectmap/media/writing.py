@@ -253,7 +253,10 @@ def _back_up(path: Path, content: bytes, backup: Path) -> bool:
     if os.path.lexists(backup):
         if _still_has(backup, content_digest(content)):
             return False
-        raise SkippedPhotoError(f"cannot be backed up: another file is already at {backup}")
+        raise SkippedPhotoError(
+            f"cannot be backed up: another original is kept at {backup}; bring that back with "
+            "`defectmap undo`, or move it away"
+        )
     backup.parent.mkdir(parents=True, exist_ok=True)
     with _temporary(backup.parent, content, path) as temporary:
         _name_without_overwriting(temporary, backup)

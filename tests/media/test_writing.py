@@ -224,7 +224,7 @@ def test_other_backups_are_never_overwritten(tmp_path: Path, photo: Path, backup
     """A different file where the backup should go is kept, and nothing is replaced."""
     backup.parent.mkdir()
     backup.write_bytes(b"an older original")
-    with pytest.raises(SkippedPhotoError, match="another file is already at"):
+    with pytest.raises(SkippedPhotoError, match="another original is kept at"):
         replace_with_backup(photo, NEW, backup)
     assert everything(tmp_path) == {"photo.jpg": OLD, "backups/photo.jpg": b"an older original"}
 
