@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
+from defectmap.errors import UsageError
 
 if TYPE_CHECKING:
     from defectmap.catalog.store import Catalog
@@ -136,7 +138,7 @@ def defects(
     ctx: typer.Context,
     camera: Camera = None,
     at: Annotated[
-        datetime | None,
+        str | None,
         typer.Option(metavar="DATE", help="The sites that may have been bad on that day: 2021-05-30."),
     ] = None,
     grid: Grid = None,
@@ -154,13 +156,15 @@ def defects(
     from defectmap.overview import bad_during, choose_stream, newest_map  # noqa: PLC0415
 
     session: Session = ctx.obj
+    moment = None if at is None else _moment(at)
     with session.open(read_only=True) as catalog:
         sensor = choose_camera(catalog, camera)
         stream = choose_stream(catalog, sensor, grid)
         revision, found = newest_map(catalog, sensor, stream)
-        entries = found.suspects if suspects else found.defects
-        if at is not None:
-            entries = bad_during(entries, at)
+        certain, uncertain = found.defects, found.suspects
+        if moment is not None:
+            certain, uncertain = bad_during(certain, moment), bad_during(uncertain, moment)
+        entries = uncertain if suspects else certain
         if json:
             session.terminal.document(
                 {
@@ -169,7 +173,8 @@ def defects(
                     "grid": found.grid.kind,
                     "width": found.grid.width,
                     "height": found.grid.height,
-                    "suspects" if suspects else "defects": [_entry(entry) for entry in entries],
+                    "defects": [_entry(entry) for entry in certain],
+                    **({"suspects": [_entry(entry) for entry in uncertain]} if suspects else {}),
                 }
             )
             return 0
@@ -254,6 +259,27 @@ def show_detections(session: Session, catalog: Catalog, detections: Sequence[Det
         session.terminal.suggest(session.command("defects", *option), session.command("fix", *option))
     elif detections:
         session.terminal.say("no defect is certain; more photos of different scenes show more")
+
+
+def _moment(text: str) -> datetime:
+    """Return the moment that ``--at`` names; a day alone is its midnight."""
+    form = "say a day such as 2021-05-30, or a time such as 2021-05-30T18:00:00"
+    # Python reads more than that, such as 20210530, which may be a slip as well.
+    if re.match(r"\d{4}-\d{2}-\d{2}(?![^T ])", text, re.ASCII) is None:
+        raise UsageError(f"--at {text!r} is no date: {form}")
+    try:
+        moment = (
+            datetime.fromisoformat(text)
+            if len(text) > 10
+            else datetime.combine(date.fromisoformat(text), time.min)
+        )
+    except ValueError:
+        raise UsageError(f"--at {text!r} is not in the calendar or on the clock: {form}") from None
+    if moment.tzinfo is not None:
+        raise UsageError(
+            f"--at {text!r} has a time zone: leave it out, times are those of the camera's clock"
+        )
+    return moment
 
 
 def _entry(entry: Defect) -> dict[str, Any]:

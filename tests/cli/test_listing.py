@@ -63,11 +63,36 @@ def test_defects_of_a_grid(known: Call) -> None:
     assert known("defects", "--grid", "film").code == 2
 
 
+@pytest.mark.parametrize(
+    "wrong", ["2020", "20200101", "2020-01", "1577836800", "2020-W01-1", "2020-01-01x", "2021-02-30", ""]
+)
+def test_a_moment_that_is_no_day_is_a_usage_error(known: Call, wrong: str) -> None:
+    """A year, a number or a day that never was: exit code 2, and the form that is wanted."""
+    result = known("defects", "--at", wrong)
+    assert (result.code, result.out) == (2, "")
+    assert "2021-05-30T18:00:00" in result.err and result.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("zone", ["Z", "+02:00"])
+def test_a_time_zone_is_refused(known: Call, zone: str) -> None:
+    """Photos carry the camera's clock, so a time zone means nothing: exit code 2, a sentence."""
+    result = known("defects", "--at", f"2020-01-01T00:00:00{zone}")
+    assert (result.code, result.out) == (2, "")
+    assert "the camera's clock" in result.err
+
+
+def test_a_moment_with_a_time(known: Call) -> None:
+    """A time of day may follow the day, after a T or a space."""
+    for moment in ("2010-08-01T18:00", "2010-08-01 18:00:00"):
+        assert len(known("defects", "--json", "--at", moment).json["defects"]) == 3
+
+
 def test_suspects_in_json(known: Call) -> None:
-    """--suspects has a list of its own name, and no defect in it."""
+    """--suspects adds a list of its own name; the defects stay what they are."""
     document = known("defects", "--suspects", "--json").json
-    assert "defects" not in document
+    assert document["defects"] == known("defects", "--json").json["defects"]
     assert all("missing" in suspect for suspect in document["suspects"])
+    assert not any("missing" in defect for defect in document["defects"])
 
 
 def test_detect_in_json(known: Call) -> None:
