@@ -104,7 +104,8 @@ def undo(
 ) -> int:
     """Bring back the originals of photos repaired in place.
 
-    They come back bit for bit. A photo that something else changed since is left as it is.
+    They come back bit for bit, also without the catalog. A photo that something else changed since is left as
+    it is.
 
     Example: defectmap undo ~/Pictures/2021
     """
@@ -114,14 +115,18 @@ def undo(
     terminal = session.terminal
     if not paths and camera is None:
         raise UsageError("name the photos to bring back, or their camera with --camera")
-    with session.open() as catalog:
+    # The notes beside the originals suffice; only the catalog knows what is of which camera.
+    with session.open_or_pretend() if camera is None else session.open() as catalog:
         sensors = [] if camera is None else choose_cameras(catalog, camera)
         results = bring_back(catalog, paths or [], sensors)
     if json:
         terminal.document([{"path": r.path, "status": r.status, "reason": r.reason} for r in results])
     else:
         terminal.troubles([(r.path, r.reason) for r in results if r.status != "restored"])
-        terminal.show(_counted(Counter(r.status for r in results), ("restored", "skipped", "failed")))
+        counts: Counter[str] = Counter(r.status for r in results)
+        terminal.show(_counted(counts, ("restored", "skipped", "failed")) or "nothing to undo")
+        if not counts["restored"] and not session.catalog.exists():
+            terminal.say(f"there is no catalog at {session.catalog}; only the notes beside photos were asked")
     return LEFT_OUT if any(result.status != "restored" for result in results) else 0
 
 
@@ -190,7 +195,8 @@ def _show_repairs(session: Session, repairs: Sequence[Repair]) -> None:
         )
     terminal.troubles([(r.source, r.reason) for r in repairs if r.reason])
     counts: Counter[str] = Counter(repair.status for repair in repairs)
-    terminal.show(_counted(counts, ("planned", "repaired", "clean", "skipped", "failed")))
+    order = ("planned", "repaired", "clean", "skipped", "failed")
+    terminal.show(_counted(counts, order) or "no photo to repair")
     folders = {repair.output.parent for repair in written if repair.output and repair.output != repair.source}
     if len(written) > _MOST_ROWS and folders and not terminal.verbose:
         more = f" and {len(folders) - 1} other folders" if len(folders) > 1 else ""
@@ -205,7 +211,7 @@ def _place(repair: Repair) -> str:
 
 def _counted(counts: Counter[str], order: Sequence[str]) -> str:
     parts = [f"{counts[status]} {_WORDS.get(status, status)}" for status in order if counts[status]]
-    return "photos: " + ", ".join(parts) if parts else "no photo to repair"
+    return "photos: " + ", ".join(parts) if parts else ""
 
 
 def _values(channels: Sequence[int]) -> str:

@@ -46,7 +46,7 @@ def ingest(
 
     session: Session = ctx.obj
     terminal = session.terminal
-    with session.open_or_pretend() if dry_run else session.open(create=True) as catalog:
+    with session.open_or_pretend(read_only=True) if dry_run else session.open(create=True) as catalog:
         with terminal.progress() as progress:
             outcome = add(catalog, paths, workers=workers or processors(), dry_run=dry_run, progress=progress)
         detections = [] if dry_run or no_detect else settle_maps(catalog)

@@ -61,12 +61,12 @@ class Session:
         return open_catalog(self.catalog, create=create, read_only=read_only)
 
     @contextmanager
-    def open_or_pretend(self) -> Iterator[Catalog]:
-        """Open the catalog to read; where there is none yet, an empty one that is thrown away."""
+    def open_or_pretend(self, *, read_only: bool = False) -> Iterator[Catalog]:
+        """Open the catalog; where there is none yet, an empty one that is thrown away."""
         from defectmap.catalog.store import open_catalog  # noqa: PLC0415
 
         if self.catalog.exists():
-            with self.open(read_only=True) as catalog:
+            with self.open(read_only=read_only) as catalog:
                 yield catalog
             return
         with (

@@ -59,6 +59,30 @@ def test_fix_in_place_and_undo(known: Call, album: Path) -> None:
     assert _digests(album) == before
 
 
+def test_undo_without_a_catalog(known: Call, album: Path, tmp_path: Path) -> None:
+    """The notes beside the originals suffice, and no catalog is made; a camera is known to a catalog only."""
+    before = _digests(album)
+    assert known("fix", album, "--in-place").code == 0
+    catalog = tmp_path / "catalog.sqlite"
+    for file in tmp_path.glob("catalog.sqlite*"):
+        file.unlink()
+    assert known("undo", "--camera", "D80").code == 4
+    undone = known("undo", album)
+    assert (undone.code, undone.out, undone.err) == (0, "photos: 2 restored\n", "")
+    assert _digests(album) == before
+    assert not catalog.exists()
+    again = known("undo", album)
+    assert (again.code, again.out) == (0, "nothing to undo\n")
+    assert str(catalog) in again.err
+
+
+def test_undo_with_nothing_to_undo(known: Call, album: Path) -> None:
+    """A folder without repaired photos is no error, and is not called a repair."""
+    result = known("undo", album)
+    assert (result.code, result.out, result.err) == (0, "nothing to undo\n", "")
+    assert known("undo", album, "--json").json == []
+
+
 def test_fix_says_why_a_photo_is_left_out(known: Call, album: Path) -> None:
     """A file that is no photo is skipped with exit code 3, and the others are repaired."""
     (album / "letter.JPG").write_text("Dear aunt")
