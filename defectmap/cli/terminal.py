@@ -22,6 +22,9 @@ Report = Callable[[str, int, int], None]
 _PATIENCE_S = 1.0
 """Work that is over by then shows no progress bar."""
 
+_FOLDED = 12
+"""A column of words is not made narrower than this."""
+
 _EXAMPLES = 3
 """So many files are named for each reason, unless all are asked for."""
 
@@ -78,9 +81,10 @@ class Terminal:
         self.out.file.write(json.dumps(content, default=_plain, indent=1) + "\n")
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Write a table; where the output is piped, as columns of plain text.
+        """Write a table; where the output is piped or too narrow, as columns of plain text.
 
-        Columns of numbers are set to the right.
+        Columns of numbers are set to the right. Nothing is cut: long cells are folded, long lines left to the
+        terminal to wrap.
         """
         if not rows:
             return
@@ -89,8 +93,9 @@ class Terminal:
             all(isinstance(row[column], (int, float)) or row[column] is None for row in rows)
             for column in range(len(headings))
         ]
-        if not self.out.is_terminal:
-            for line in _aligned([list(headings), *cells], numeric):
+        lines = [list(headings), *cells]
+        if not self.out.is_terminal or self.out.width < _narrowest(lines, numeric):
+            for line in _aligned(lines, numeric):
                 self.out.print(line)
             return
         from rich import box  # noqa: PLC0415
@@ -98,7 +103,7 @@ class Terminal:
 
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
         for heading, right in zip(headings, numeric, strict=True):
-            table.add_column(heading, justify="right" if right else "left", overflow="fold")
+            table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
         for row in cells:
             table.add_row(*row)
         self.out.print(table, soft_wrap=False)
@@ -190,14 +195,27 @@ def cell_text(cell: object) -> str:
     return f"{cell:.5g}" if isinstance(cell, float) else printable(str(cell))
 
 
+def _narrowest(rows: list[list[str]], numeric: list[bool]) -> int:
+    """Return the columns of a terminal that a ruled table needs to stay readable: numbers are not folded."""
+    widths = [
+        width if right else min(width, _FOLDED) for width, right in zip(_widths(rows), numeric, strict=True)
+    ]
+    # Columns are three apart, and one from either edge.
+    return sum(widths) + 3 * len(widths) - 1
+
+
 def _aligned(rows: list[list[str]], numeric: list[bool]) -> Iterator[str]:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(numeric))]
+    widths = _widths(rows)
     for row in rows:
         parts = [
             cell.rjust(width) if right else cell.ljust(width)
             for cell, width, right in zip(row, widths, numeric, strict=True)
         ]
         yield "  ".join(parts).rstrip()
+
+
+def _widths(rows: list[list[str]]) -> list[int]:
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
 
 
 def _plain(value: object) -> str:
