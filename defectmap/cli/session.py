@@ -137,11 +137,13 @@ def ends_well(function: Callable[..., int]) -> Callable[..., None]:
     def command(ctx: typer.Context, **parameters: object) -> None:
         session: Session = ctx.obj
         try:
+            # The next file to be opened would take the place of a closed stdout, and all prints go there.
+            if sys.stdout is None:
+                raise DefectmapError("standard output is closed: send it to a file, or to /dev/null")
             code = function(ctx, **parameters)
-            sys.stdout.flush()
+            session.terminal.finish()
         except BrokenPipeError:
-            # Whoever read the output has seen enough; keep the interpreter from flushing into the void.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # Whoever read the output has seen enough.
             code = 0
         except (Exception, KeyboardInterrupt) as error:
             if session.debug:

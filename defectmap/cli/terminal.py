@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from defectmap.errors import DefectmapError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,14 +54,23 @@ class Terminal:
         """Return the terminal of this process; colours only where a person looks, and NO_COLOR is not set."""
         from rich.console import Console  # noqa: PLC0415 - not needed for --help
 
+        class PatientConsole(Console):
+            """One that leaves it to the command what a reader who left early means, instead of exiting."""
+
+            def on_broken_pipe(self) -> None:
+                self.quiet = True
+                if not self.stderr:
+                    raise BrokenPipeError
+
         def console(stderr: bool) -> Console:
-            return Console(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
+            return PatientConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
         return cls(console(stderr=False), console(stderr=True), quiet, verbose)
 
     def show(self, text: str) -> None:
         """Write a result."""
-        self.out.print(printable(text))
+        with _to_stdout():
+            self.out.print(printable(text))
 
     def say(self, text: str) -> None:
         """Talk, unless told to be quiet."""
@@ -78,7 +90,13 @@ class Terminal:
 
     def document(self, content: object) -> None:
         """Write the one JSON document of ``--json``."""
-        self.out.file.write(json.dumps(content, default=_plain, indent=1) + "\n")
+        with _to_stdout():
+            self.out.file.write(json.dumps(content, default=_plain, indent=1) + "\n")
+
+    def finish(self) -> None:
+        """Hand over what was written so far."""
+        with _to_stdout():
+            self.out.file.flush()
 
     def table(self, headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         """Write a table; where the output is piped or too narrow, as columns of plain text.
@@ -94,10 +112,14 @@ class Terminal:
             for column in range(len(headings))
         ]
         lines = [list(headings), *cells]
-        if not self.out.is_terminal or self.out.width < _narrowest(lines, numeric):
-            for line in _aligned(lines, numeric):
-                self.out.print(line)
-            return
+        with _to_stdout():
+            if self.out.is_terminal and self.out.width >= _narrowest(lines, numeric):
+                self._ruled(headings, cells, numeric)
+            else:
+                for line in _aligned(lines, numeric):
+                    self.out.print(line)
+
+    def _ruled(self, headings: Sequence[str], cells: list[list[str]], numeric: list[bool]) -> None:
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
@@ -179,6 +201,27 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         self._terminal.err.print(printable(self.format(record)))
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    """Say of what cannot be written that it was for stdout; a reader who left early is no such trouble."""
+    try:
+        yield
+    except BrokenPipeError:
+        _abandon_stdout()
+        raise
+    except OSError as error:
+        _abandon_stdout()
+        reason = (error.strerror or str(error)).lower()
+        raise DefectmapError(f"standard output cannot be written: {reason}") from error
+
+
+def _abandon_stdout() -> None:
+    """Keep the interpreter from writing at its end what could not be written before."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def printable(text: str) -> str:

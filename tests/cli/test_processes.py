@@ -66,10 +66,15 @@ def test_an_error_has_a_traceback_only_with_debug(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such pipes")
-def test_a_reader_that_has_seen_enough_is_no_error(ready: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["defects", "--json"], ["defects"], ["variance", "--top", "5000"], ["-v", "cameras"]],
+    ids=" ".join,
+)
+def test_a_reader_that_has_seen_enough_is_no_error(ready: Path, words: list[str]) -> None:
     """As in `defectmap defects | head -1`: quiet, and no failure."""
     program = subprocess.Popen(
-        [*PROGRAM, "--catalog", str(ready), "-q", "defects", "--json"],
+        [*PROGRAM, "--catalog", str(ready), *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -78,6 +83,35 @@ def test_a_reader_that_has_seen_enough_is_no_error(ready: Path) -> None:
     assert program.stderr.read() == b""
     assert program.wait(timeout=60) == 0
     program.stderr.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full here")
+@pytest.mark.parametrize("words", [["cameras"], ["cameras", "--json"]], ids=" ".join)
+def test_a_full_disk_behind_stdout_is_named(ready: Path, words: list[str]) -> None:
+    """Exit code 1 and one sentence that says what is full: not a photo, not the catalog."""
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*PROGRAM, "--catalog", str(ready), *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert result.returncode == 1
+    assert result.stderr == "defectmap: standard output cannot be written: no space left on device\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such shell")
+def test_a_closed_stdout_is_told(ready: Path) -> None:
+    """As in `defectmap cameras >&-`: exit code 1 and one sentence."""
+    words = [*PROGRAM, "--catalog", str(ready), "cameras"]
+    result = subprocess.run(
+        ["sh", "-c", '"$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 1
+    assert result.stderr.startswith("defectmap: standard output is closed")
+    assert result.stderr.count("\n") == 1
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
