@@ -193,7 +193,8 @@ def _show_repairs(session: Session, repairs: Sequence[Repair]) -> None:
             ("photo", "camera", "sites", "output"),
             [(repair.source, repair.camera, len(repair.repaired), _place(repair)) for repair in written],
         )
-    terminal.troubles([(r.source, r.reason) for r in repairs if r.reason])
+    told = [r for r in repairs if r.reason and (r.status != "clean" or terminal.verbose)]
+    terminal.troubles([(repair.source, repair.reason) for repair in told])
     counts: Counter[str] = Counter(repair.status for repair in repairs)
     order = ("planned", "repaired", "clean", "skipped", "failed")
     terminal.show(_counted(counts, order) or "no photo to repair")

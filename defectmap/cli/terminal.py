@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,10 @@ _FOLDED = 12
 
 _EXAMPLES = 3
 """So many files are named for each reason, unless all are asked for."""
+
+
+_PATH = re.compile(r"(?<!\S)(?:/|[A-Za-z]:[\\/]|\\\\).*?(?=, (?:and|but|which)\b|: [a-z]|$)")
+"""A path inside a reason; it may hold blanks, and ends where the sentence goes on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +136,22 @@ class Terminal:
         self.out.print(table, soft_wrap=False)
 
     def troubles(self, troubles: Sequence[tuple[Path, str]]) -> None:
-        """Say which files were left out; with many of one reason, their number and the first of them."""
+        """Say which files were left out; with many of one reason, their number and the first of them.
+
+        Reasons that differ only in the files they name count as one.
+        """
         if self.quiet:
             return
-        groups: dict[str, list[Path]] = {}
+        groups: dict[str, list[tuple[Path, str]]] = {}
         for path, reason in troubles:
-            groups.setdefault(reason, []).append(path)
-        for reason, paths in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
-            if self.verbose or len(paths) <= _EXAMPLES:
-                for path in paths:
+            groups.setdefault(_without_paths(reason), []).append((path, reason))
+        for common, members in sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])):
+            if self.verbose or len(members) <= _EXAMPLES:
+                for path, reason in members:
                     self.say(f"{path} {reason}")
             else:
-                self.say(f"{len(paths)} files: {reason} (the first is {paths[0]}; -v lists them all)")
+                first, _ = members[0]
+                self.say(f"{len(members)} files: {common} (the first is {first}; -v lists them all)")
 
     @contextmanager
     def progress(self) -> Iterator[Report]:
@@ -201,6 +210,11 @@ class _Listener(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record."""
         self._terminal.err.print(printable(self.format(record)))
+
+
+def _without_paths(reason: str) -> str:
+    """Return a reason with three dots for each absolute path, or nothing for one that only ends it."""
+    return _PATH.sub("...", reason).removesuffix(": ...")
 
 
 @contextmanager

@@ -59,6 +59,14 @@ def test_fix_in_place_and_undo(known: Call, album: Path) -> None:
     assert _digests(album) == before
 
 
+def test_a_second_fix_is_short(known: Call, album: Path) -> None:
+    """What was repaired before is counted; why nothing was done is told with -v."""
+    assert known("fix", album).code == 0
+    again = known("fix", album)
+    assert (again.code, again.out, again.err) == (0, "photos: 2 with nothing to repair\n", "")
+    assert known("fix", album, "-v").err.count("was repaired with revision 1 already: ") == 2
+
+
 def test_undo_without_a_catalog(known: Call, album: Path, tmp_path: Path) -> None:
     """The notes beside the originals suffice, and no catalog is made; a camera is known to a catalog only."""
     before = _digests(album)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -64,3 +65,33 @@ def test_a_wide_terminal_gets_a_ruled_table() -> None:
     """With room the headings are ruled off, and nothing is folded."""
     lines = [line for line in _shown(160).splitlines() if line.strip()]
     assert len(lines) == 4 and "─" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "common"),
+    [
+        ("is a repaired copy of {}", "is a repaired copy of ..."),
+        ("is a repaired copy of {}, which counts instead", "is a repaired copy of ..., which counts instead"),
+        ("was repaired with revision 1 already: {}", "was repaired with revision 1 already"),
+        (
+            "would be written to the same file as {}: name it alone, with another --output",
+            "would be written to the same file as ...: name it alone, with another --output",
+        ),
+        (
+            "was changed since, but was taken as {}, which was repaired and counts instead",
+            "was changed since, but was taken as ..., which was repaired and counts instead",
+        ),
+    ],
+)
+@pytest.mark.parametrize("folder", ["/home/me/My photos, 2021", "C:\\Photos of me"])
+def test_reasons_that_differ_in_a_path_are_one(reason: str, common: str, folder: str) -> None:
+    """A hundred files with one reason each, but for a path in it, take one line; with -v a line each."""
+    troubles = [(Path(f"{n}.NEF"), reason.format(f"{folder}/{n}.NEF")) for n in range(100)]
+    lines = []
+    for verbose in (False, True):
+        err = Console(file=io.StringIO(), width=80, soft_wrap=True, markup=False)
+        Terminal(err, err, verbose=verbose).troubles(troubles)
+        assert isinstance(err.file, io.StringIO)
+        lines.append(err.file.getvalue().splitlines())
+    assert lines[0] == [f"100 files: {common} (the first is 0.NEF; -v lists them all)"]
+    assert lines[1] == [f"{path} {reason}" for path, reason in troubles]
