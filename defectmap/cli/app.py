@@ -31,6 +31,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+# Their arguments may begin like an option: -1,2 is a pixel.
+_LENIENT = {"ignore_unknown_options": True}
+
 for _command in (
     ingesting.ingest,
     listing.cameras,
@@ -45,7 +48,13 @@ for _command in (
     keeping.upgrade,
     demonstrating.demo,
 ):
-    app.command()(ends_well(_command))
+    app.command(context_settings=_LENIENT if _command is fixing.patch else None)(ends_well(_command))
+
+
+def _catalog(text: str) -> Path:
+    if not text.strip():
+        raise typer.BadParameter("name a file; without --catalog, that of this platform is meant")
+    return Path(text)
 
 
 def _show_version(wanted: bool) -> None:
@@ -61,6 +70,7 @@ def globally(
         Path | None,
         typer.Option(
             metavar="FILE",
+            parser=_catalog,
             envvar=CATALOG_VARIABLE,
             show_envvar=True,
             help="The catalog; by default catalog.sqlite in the data folder of this platform.",

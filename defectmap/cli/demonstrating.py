@@ -10,6 +10,7 @@ import typer
 
 from defectmap.cli.fixing import repair_document
 from defectmap.cli.session import Json, Session
+from defectmap.errors import UsageError
 
 if TYPE_CHECKING:
     from defectmap.demo import Demonstration
@@ -29,6 +30,8 @@ def demo(
 
     Example: defectmap demo
     """
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"{directory} is a file: name a folder, which may be new")
     from defectmap.demo import demonstrate  # noqa: PLC0415 - numpy, numba and SQLAlchemy load slowly
 
     session: Session = ctx.obj

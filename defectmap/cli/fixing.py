@@ -221,6 +221,8 @@ def _values(channels: Sequence[int]) -> str:
 
 def _point(text: str) -> tuple[int, int]:
     match = re.fullmatch(r"\s*(-?\d+)\s*,\s*(-?\d+)\s*", text)
+    if match is None and text.startswith("-"):
+        raise UsageError(f"there is no option {text}; a pixel is its column and row, such as 1021,733")
     if match is None:
         raise UsageError(f"{text!r} is no pixel: say its column and row, such as 1021,733")
     return int(match[1]), int(match[2])

@@ -26,10 +26,19 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 LEFT_OUT = 3
 
+
+def _some_text(text: str | None) -> str | None:
+    if text is not None and not text.strip():
+        raise typer.BadParameter("say a part of the camera's serial number, model or nickname")
+    return text
+
+
 Camera = Annotated[
     str | None,
     typer.Option(
-        metavar="TEXT", help="Any part of the camera's serial number, model or nickname, in any case."
+        metavar="TEXT",
+        callback=_some_text,
+        help="Any part of the camera's serial number, model or nickname, in any case.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write one JSON document to stdout and nothing else.")]

@@ -129,6 +129,12 @@ def test_patch_refuses_in_sentences(call: Call, tmp_path: Path) -> None:
     Image.new("L", (9, 9)).save(picture)
     assert call("patch", picture, "five").code == 2
     assert call("patch", picture, "5,90").code == 2
+    for outside in ("-1,2", "1,-2"):
+        result = call("patch", picture, outside)
+        assert (result.code, result.out) == (2, "")
+        assert f"{outside} is outside of the picture" in result.err
+    slip = call("patch", picture, "1,1", "--ouput")
+    assert slip.code == 2 and "there is no option --ouput" in slip.err
     letter = tmp_path / "letter.txt"
     letter.write_text("Dear aunt")
     result = call("patch", letter, "1,1")

@@ -124,6 +124,19 @@ def test_two_cameras_of_one_model_must_be_told_apart(known: Call, tmp_path: Path
     assert nobody.code == 2 and "there is NIKON D80 3012345" in nobody.err
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_option_is_a_usage_error(known: Call, empty: str) -> None:
+    """An empty --camera or --catalog means nothing: exit code 2, and what to say instead."""
+    for command in ("defects", "detect", "variance", "fix", "undo"):
+        result = known(command, "--camera", empty)
+        assert (result.code, result.out) == (2, "")
+        assert "serial number, model or nickname" in result.err
+    for wrong in (("cameras", "--catalog", empty), (f"--catalog={empty}", "cameras")):
+        result = known(*wrong)
+        assert (result.code, result.out) == (2, "")
+        assert "name a file" in result.err
+
+
 @pytest.mark.parametrize("command", ["cameras", "detect", "defects", "variance", "fix", "check", "upgrade"])
 def test_without_a_catalog_the_first_step_is_named(call: Call, command: str, tmp_path: Path) -> None:
     """Exit code 4 and what to do; no file is made."""
