@@ -70,11 +70,14 @@ class Crew:
         """Identify files, in the given order."""
         if self.workers == 1 or len(files) < 2 * self.workers:
             yield from map(identify, files)
-        else:
-            pool = self._start()
-            with interruptions_held():
-                identified = pool.map(identify, files, chunksize=8)
-            yield from identified
+            return
+        runs = [files[start : start + _RUN] for start in range(0, len(files), _RUN)]
+        for run, future in [(run, self._hand_out(run)) for run in runs]:
+            try:
+                yield from future.result()
+            except BrokenProcessPool:
+                self._pool = None
+                yield from self._identify_apart(run)
 
     def measure(self, tasks: Sequence[Task], report: Callable[[int], None]) -> Iterator[Measurement]:
         """Measure tasks, in any order; `report` is told how many photos are done."""
@@ -98,6 +101,22 @@ class Crew:
             self._pool = None
         for task in broken:
             yield from self._one_by_one(task)
+
+    def _identify_apart(self, files: Sequence[FoundFile]) -> list[Photo | Trouble]:
+        """Identify files of which one may have killed a worker; halve them until it is found."""
+        try:
+            return self._hand_out(files).result()
+        except BrokenProcessPool:
+            self._pool = None
+        if len(files) == 1:
+            return [Trouble(files[0], "cannot be read: the reader of its metadata crashed on it", True)]
+        middle = len(files) // 2
+        return [*self._identify_apart(files[:middle]), *self._identify_apart(files[middle:])]
+
+    def _hand_out(self, files: Sequence[FoundFile]) -> Future[list[Photo | Trouble]]:
+        pool = self._start()
+        with interruptions_held():
+            return pool.submit(identify_run, files)
 
     def _one_by_one(self, task: Task) -> Iterator[Measurement]:
         """Measure a task that a worker died of; halve it until the photo that kills is found."""
@@ -139,6 +158,9 @@ _done: Synchronized[int] | None = None
 
 _STOP = -1
 
+_RUN = 8
+"""Files that a worker identifies at a time."""
+
 
 def _begin_work(done: Synchronized[int], folder: Path) -> None:
     """Prepare a worker; Ctrl-C is left to the parent, which keeps what was done."""
@@ -153,6 +175,11 @@ def _tick() -> None:
             if _done.value == _STOP:
                 raise CancelledError
             _done.value += 1
+
+
+def identify_run(files: Sequence[FoundFile]) -> list[Photo | Trouble]:
+    """Identify files in a worker."""
+    return [identify(file) for file in files]
 
 
 def measure_apart(task: Task, folder: Path) -> tuple[Measurement, list[Path]]:

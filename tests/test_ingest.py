@@ -282,17 +282,25 @@ def crash_on_seven(task, folder):
         os._exit(1)
     return measure_apart(task, folder)
 
+identify_run = crew.identify_run
+
+def crash_on_nine(files):
+    if any(file.path.name == "DSC_0009.NEF" for file in files):
+        os._exit(1)
+    return identify_run(files)
+
 if __name__ == "__main__":
     verb.TASK_FRAMES = 5
     crew.measure_apart = crash_on_seven
+    crew.identify_run = crash_on_nine
     with open_catalog(Path(sys.argv[1]), create=True) as catalog:
         outcome = verb.ingest(catalog, [Path(sys.argv[2])], workers=2)
-    print(outcome.ingested, [(f.path.name, f.reason) for f in outcome.failed])
+    print(outcome.ingested, *(f"{f.path.name} {f.reason}" for f in outcome.failed), sep="\\n")
 """
 
 
 def test_photo_that_kills_its_worker_is_named(library: Library, tmp_path: Path) -> None:
-    """A photo on which the decoder crashes fails by itself; all others are taken."""
+    """A photo on which decoder or metadata reader crash fails by itself; all others are taken."""
     script = tmp_path / "crashing.py"
     script.write_text(CRASHING)
     result = subprocess.run(
@@ -302,7 +310,12 @@ def test_photo_that_kills_its_worker_is_named(library: Library, tmp_path: Path) 
         timeout=120,
         check=True,
     )
-    assert result.stdout.strip() == "39 [('DSC_0007.NEF', 'cannot be decoded: the decoder crashed on it')]"
+    taken, *crashed = result.stdout.splitlines()
+    assert taken == "38"
+    assert crashed == [
+        "DSC_0007.NEF cannot be decoded: the decoder crashed on it",
+        "DSC_0009.NEF cannot be read: the reader of its metadata crashed on it",
+    ]
 
 
 def test_folder_that_vanishes_is_told(
