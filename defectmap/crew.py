@@ -6,6 +6,7 @@ import itertools
 import multiprocessing
 import shutil
 import tempfile
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -35,6 +36,24 @@ class Task:
 
     photos: list[Photo]
     newest: int
+
+
+def affordable_workers(photos: Sequence[Photo], memory_bytes: int) -> int:
+    """Return how many workers can measure such photos in so much memory; one at least.
+
+    Parameters
+    ----------
+    photos : sequence of Photo
+    memory_bytes : int
+        That all workers together may take.
+    """
+    largest = max((_photosites(photo) for photo in photos), default=0)
+    return max(1, memory_bytes // (_PROCESS_BYTES + _BYTES_PER_PHOTOSITE * largest))
+
+
+def _photosites(photo: Photo) -> int:
+    """Photosites of a photo at most; a raw takes about a byte for one at least."""
+    return photo.size[0] * photo.size[1] if photo.size else photo.file.size
 
 
 class Crew:
@@ -79,16 +98,41 @@ class Crew:
                 self._pool = None
                 yield from self._identify_apart(run)
 
-    def measure(self, tasks: Sequence[Task], report: Callable[[int], None]) -> Iterator[Measurement]:
-        """Measure tasks, in any order; `report` is told how many photos are done."""
-        if self.workers == 1 or len(tasks) == 1:
+    def measure(
+        self, tasks: Sequence[Task], report: Callable[[int], None], most: int | None = None
+    ) -> Iterator[Measurement]:
+        """Measure tasks, in any order.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+        report : callable
+            Told how many photos are done.
+        most : int, optional
+            So many workers at most at a time, however many there are.
+
+        Yields
+        ------
+        Measurement
+        """
+        if min(self.workers, most or self.workers) == 1 or len(tasks) == 1:
             ticks = itertools.count(1)
             for task in tasks:
                 yield measure(task.photos, newest=task.newest, tick=lambda: report(next(ticks)))
             return
         broken: list[Task] = []
-        waiting = {self._submit(task): task for task in tasks}
-        while waiting:
+        # One more than can be worked at, so that nobody waits while a result is written; not all at once, so
+        # that finished results do not pile up on the disk.
+        under_way = self.workers + 1 if most is None or most >= self.workers else most
+        left = deque(tasks)
+        waiting: dict[Future[tuple[Measurement, list[Path]]], Task] = {}
+        while left or waiting:
+            while left and len(waiting) < under_way:
+                task = left.popleft()
+                try:
+                    waiting[self._submit(task)] = task
+                except BrokenProcessPool:
+                    broken.append(task)
             finished, _ = wait(waiting, timeout=0.25, return_when=FIRST_COMPLETED)
             report(self._done.value)
             for future in finished:
@@ -157,6 +201,9 @@ _done: Synchronized[int] | None = None
 """In a worker: the number of photos that all workers have measured, or `_STOP`."""
 
 _STOP = -1
+
+_PROCESS_BYTES, _BYTES_PER_PHOTOSITE = 300 << 20, 100
+"""What a worker takes: program and decoder, and the sums with a batch of frames."""
 
 _RUN = 8
 """Files that a worker identifies at a time."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, RepairRecord, SensorRecord
 from defectmap.catalog.store import Catalog
-from defectmap.crew import Crew, Task
+from defectmap.crew import Crew, Task, affordable_workers
 from defectmap.errors import FailedPhotoError
 from defectmap.measuring import Part, Photo, Trouble, measure
 from defectmap.media.discover import FoundFile, TroubledFile, discover
@@ -67,6 +67,7 @@ def ingest(
     paths: Iterable[Path],
     *,
     workers: int = 1,
+    memory_bytes: int | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> IngestOutcome:
@@ -82,6 +83,9 @@ def ingest(
         Files and folders; folders are walked.
     workers : int
         Processes that decode. The result is the same for any number.
+    memory_bytes : int, optional
+        That the workers may take together: large photos are measured by fewer of them. One worker takes about
+        100 bytes per photosite, and 300 MiB for itself.
     dry_run : bool
         Identify the new photos, but neither decode them nor write anything.
     progress : callable, optional
@@ -99,10 +103,11 @@ def ingest(
     run = _Run(catalog, dry_run, progress or (lambda *_: None))
     with Crew(workers) as crew:
         photos = run.identify(list(run.discover(paths)), crew)
+        most = None if memory_bytes is None else affordable_workers(photos, memory_bytes)
         if dry_run:
             run.ingested = len(photos)
         else:
-            run.measure(photos, crew)
+            run.measure(photos, crew, most)
     return run.outcome()
 
 
@@ -169,10 +174,11 @@ class _Run:
                     photos.append(one)
         return photos
 
-    def measure(self, photos: Sequence[Photo], crew: Crew) -> None:
+    def measure(self, photos: Sequence[Photo], crew: Crew, most: int | None) -> None:
         """Measure the photos task by task and commit each."""
         tasks = list(self._tasks(photos, crew.workers))
-        for measurement in crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos))):
+        measured = crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos)), most)
+        for measurement in measured:
             with self._catalog.transaction():
                 for trouble in measurement.troubles:
                     self._give_up(trouble)

@@ -48,7 +48,14 @@ def ingest(
     terminal = session.terminal
     with session.open_or_pretend(read_only=True) if dry_run else session.open(create=True) as catalog:
         with terminal.progress() as progress:
-            outcome = add(catalog, paths, workers=workers or processors(), dry_run=dry_run, progress=progress)
+            outcome = add(
+                catalog,
+                paths,
+                workers=workers or processors(),
+                memory_bytes=None if workers else _spare_memory(),
+                dry_run=dry_run,
+                progress=progress,
+            )
         detections = [] if dry_run or no_detect else settle_maps(catalog)
         if json:
             terminal.document(_document(outcome))
@@ -69,6 +76,14 @@ def processors() -> int:
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1,
         _MOST_WORKERS,
     )
+
+
+def _spare_memory() -> int | None:
+    """Return what workers may take of the memory, in bytes; None where the system does not tell."""
+    try:
+        return int(0.6 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _document(outcome: IngestOutcome) -> dict[str, object]:
