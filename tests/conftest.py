@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -13,7 +14,8 @@ from defectmap.simulation import Habits, Planting, SimulatedCamera
 from defectmap.simulation.files import write_shoot
 from defectmap.simulation.truth import GroundTruth
 
-Shoot = Callable[..., GroundTruth]
+if TYPE_CHECKING:
+    from .fixing import World
 
 
 def small_camera(seed: int = 1, serial: str = "3012345", **options: object) -> SimulatedCamera:
@@ -42,3 +44,23 @@ def library_log() -> None:
     logger = logging.getLogger("defectmap")
     logger.handlers, logger.propagate = [], True
     logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Take photos of four bad photosites, to be copied."""
+    from .fixing import take_photos
+
+    folder = tmp_path_factory.mktemp("template")
+    take_photos(folder)
+    return folder
+
+
+@pytest.fixture
+def world(template: Path, tmp_path: Path) -> Iterator[World]:
+    """Copy these photos and put them into a catalog that has a map of them."""
+    from .fixing import make_world
+
+    made = make_world(template, tmp_path)
+    yield made
+    made.catalog.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,25 +13,9 @@ from defectmap.errors import UsageError
 from defectmap.ingest import ingest
 from defectmap.undo import undo
 
-from .fixing import PLANTED, World, contents, make_world, take_photos
+from .fixing import PLANTED, contents
 
 NEF, JPG = "DSC_0001.NEF", "DSC_0001.JPG"
-
-
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of photos, to be copied."""
-    folder = tmp_path_factory.mktemp("template")
-    take_photos(folder)
-    return folder
-
-
-@pytest.fixture
-def world(template: Path, tmp_path: Path) -> Iterator[World]:
-    """Return photos in a catalog that has a map of them."""
-    made = make_world(template, tmp_path)
-    yield made
-    made.catalog.close()
 
 
 def state(folder: Path) -> dict[str, tuple[bytes, int, int]]:
