@@ -16,6 +16,7 @@ from defectmap.model.frame import JpegFrame, RawFrame
 
 _SIDE = 16
 _ALIKE = 0.98
+_BLOCK = 512
 
 
 def signature(frame: RawFrame | JpegFrame) -> bytes:
@@ -85,26 +86,17 @@ def join_scenes(
     dict of frame to scene
         Of all frames. A scene bears the smallest number among its frames; a new frame may join known scenes.
     """
-    parent: dict[int, int] = dict(known)
-    parent.update({frame: frame for frame in fresh})
-
-    def root(frame: int) -> int:
-        while parent[frame] != frame:
-            parent[frame] = parent[parent[frame]]
-            frame = parent[frame]
-        return frame
-
-    everyone = [*known, *fresh]
-    block = 1024
-    for start in range(0, len(fresh), block):
-        part = fresh[start : start + block]
-        for other in range(0, len(everyone), 4 * block):
-            others = everyone[other : other + 4 * block]
-            pairs = np.argwhere(alike([signatures[f] for f in part], [signatures[f] for f in others]))
-            for i, j in pairs:
-                a, b = root(part[i]), root(others[j])
-                parent[max(a, b)] = min(a, b)
-    return {frame: root(frame) for frame in everyone}
+    if not fresh:
+        return dict(known)
+    everyone = np.array([*known, *fresh], np.int64)
+    scenes = np.array([*known.values(), *fresh], np.int64)
+    units = _unit([signatures[frame] for frame in everyone.tolist()])
+    for start in range(len(known), len(everyone), _BLOCK):
+        for near in units[start : start + _BLOCK] @ units.T > _ALIKE:
+            joined = np.unique(scenes[near])
+            if joined.size > 1:
+                scenes[np.isin(scenes, joined)] = joined[0]
+    return dict(zip(everyone.tolist(), scenes.tolist(), strict=True))
 
 
 def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[int]:

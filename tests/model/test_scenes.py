@@ -85,6 +85,12 @@ def test_a_frame_between_two_scenes_makes_them_one() -> None:
     assert join_scenes(apart, signatures, [2]) == {0: 0, 1: 0, 2: 0}
 
 
+def test_no_frame_is_no_scene() -> None:
+    """Nothing new leaves the scenes as they are, also where there are none."""
+    assert join_scenes({}, {}, []) == {}
+    assert join_scenes({3: 1}, {3: bytes(256)}, []) == {3: 1}
+
+
 def test_conditions_do_not_enter_the_signature() -> None:
     """Only the picture tells the scene: the same mosaic gives the same signature under any geometry."""
     mosaic = np.random.default_rng(3).integers(0, 4000, (90, 120)).astype(np.uint16)
