@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 import subprocess
 from datetime import datetime
@@ -8,12 +9,14 @@ import exiv2
 import numpy as np
 import pytest
 import rawpy
+from PIL import Image
 
 from defectmap.errors import UnsupportedRawError
 from defectmap.media.dng import dng_bytes
 from defectmap.media.nefwriter import nef_bytes
 from defectmap.media.raw import decode_raw
 from defectmap.model.sensor import MosaicGeometry, RawColour
+from defectmap.simulation import SimulatedCamera
 
 REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "raw"
 WHEN = datetime(2010, 5, 6, 7, 8, 9, 120_000)
@@ -221,3 +224,30 @@ def test_real_raws(name):
     after = _metadata(data)
     assert after.get("Exif.Photo.ExposureTime") == _metadata(source)["Exif.Photo.ExposureTime"]
     assert any(key.split(".")[1].startswith(("Nikon", "Canon", "Sony")) for key in after)
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("rawtherapee-cli", ["rawtherapee-cli", "-o", "{out}", "-n", "-b8", "-Y", "-c", "{dng}"]),
+        ("darktable-cli", ["darktable-cli", "{dng}", "{out}", "--core", "--configdir", "{settings}"]),
+    ],
+)
+def test_raw_converters_open_it(tmp_path, program, command):
+    """RawTherapee and darktable render the file: a picture of its size, with the light where it is."""
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
+    frame, _ = next(SimulatedCamera(seed=3, height=240, width=320, defects=()).frames_raw(1))
+    mosaic = frame.mosaic
+    mosaic[:, :160] //= 8
+    path = tmp_path / "frame.dng"
+    path.write_bytes(dng_bytes(mosaic, frame.geometry, D80, source=None))
+    places = {"dng": str(path), "out": str(tmp_path / "out.png"), "settings": str(tmp_path / "settings")}
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    filled = [word.format(**places) for word in command]
+    subprocess.run(filled, check=True, capture_output=True, timeout=120, env=environment)
+    with Image.open(tmp_path / "out.png") as image:
+        grey = np.asarray(image.convert("L"), float)
+    assert abs(grey.shape[0] - 240) <= 16
+    assert abs(grey.shape[1] - 320) <= 16
+    assert grey[:, 180:].mean() > 1.3 * grey[:, :140].mean()
