@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
-from defectmap.model.evidence import BATCH, PlaneEvidence, named_arrays
+from defectmap.model.evidence import named_arrays
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
-from defectmap.model.prediction import ScoredPlane, score_frame
-from defectmap.model.scenes import alike, signature
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
+from defectmap.model.study import Gatherer
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,46 +241,16 @@ def _decoded(
 
 
 class _Accumulator:
-    """Gathers the frames of one part and sums them batch by batch."""
+    """Gathers the frames of one part."""
 
     def __init__(self, part: Part, every_frame: bool) -> None:
         self._part = part
-        self._every_frame = every_frame
-        self._planes: dict[str, PlaneEvidence] = {}
-        self._waiting: list[tuple[dict[str, ScoredPlane], float | None]] = []
-        self._scenes: list[tuple[bytes, int]] = []
+        self._gatherer = Gatherer(every_frame=every_frame)
 
     def add(self, photo: Photo, frame: RawFrame | JpegFrame) -> None:
-        framing = signature(frame)
-        counted = self._every_frame or self._is_new_witness(framing)
-        planes = score_frame(frame)
-        sightings = np.concatenate([plane.sightings for plane in planes.values()])
-        self._part.frames.append(MeasuredFrame(photo, framing, sightings, counted))
-        if counted:
-            self._waiting.append((planes, photo.conditions.dose))
-            if len(self._waiting) >= BATCH:
-                self._sum()
+        witness = self._gatherer.add(frame, photo.conditions)
+        self._part.frames.append(MeasuredFrame(photo, witness.signature, witness.sightings, witness.counted))
 
     def finish(self) -> Part:
-        self._sum()
-        self._part.arrays = named_arrays(self._planes)
+        self._part.arrays = named_arrays(self._gatherer.planes())
         return self._part
-
-    def _is_new_witness(self, framing: bytes) -> bool:
-        """Whether no frame of this scene is in the sums; frames come in order of capture."""
-        known = [s for s, _ in self._scenes]
-        scenes = {self._scenes[i][1] for i in np.flatnonzero(alike([framing], known)[0])} if known else set()
-        scene = min(scenes, default=len(self._scenes))
-        self._scenes = [(s, scene if n in scenes else n) for s, n in self._scenes]
-        self._scenes.append((framing, scene))
-        return not scenes
-
-    def _sum(self) -> None:
-        if not self._waiting:
-            return
-        for name in sorted({name for planes, _ in self._waiting for name in planes}):
-            batch = [(planes[name], dose) for planes, dose in self._waiting if name in planes]
-            if name not in self._planes:
-                self._planes[name] = PlaneEvidence.empty(batch[0][0].z.shape)
-            self._planes[name].accumulate(batch)
-        self._waiting.clear()

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.frame import Conditions
 from defectmap.model.prediction import ScoredPlane
 from defectmap.model.welford import WelfordState
 
@@ -63,14 +64,13 @@ class PlaneEvidence:
         """Return evidence of no frame."""
         return cls({name: np.zeros(shape, dtype) for name, dtype in FIELDS.items()})
 
-    def accumulate(self, batch: Sequence[tuple[ScoredPlane, float | None]]) -> None:
+    def accumulate(self, batch: Sequence[tuple[ScoredPlane, Conditions]]) -> None:
         """Add frames in place, `BATCH` of them in one pass over the sums.
 
         Parameters
         ----------
-        batch : sequence of (ScoredPlane, dose)
-            Dose is exposure time times gain in seconds at ISO 100; None keeps the frame out of the
-            exposure-weighted sums.
+        batch : sequence of (ScoredPlane, Conditions)
+            A frame whose exposure time or ISO is unknown stays out of the exposure-weighted sums.
         """
         from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
@@ -83,7 +83,7 @@ class PlaneEvidence:
                 tuple(plane.values for plane in planes),
                 tuple(plane.z for plane in planes),
                 tuple(plane.noise_code for plane in planes),
-                np.stack([exposure_weights(dose) for _, dose in part]),
+                np.stack([exposure_weights(when.dose) for _, when in part]),
                 *(self.sums[name] for name in FIELDS),
             )
 

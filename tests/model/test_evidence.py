@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from defectmap.model import evidence as ev
 from defectmap.model.evidence import FIELDS, PlaneEvidence, exposure_weights, named_arrays, plane_names
-from defectmap.model.frame import RawFrame
+from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.prediction import (
     ScoredPlane,
     chroma_model,
@@ -22,6 +22,7 @@ from defectmap.model.prediction import (
 from defectmap.model.sensor import MosaicGeometry
 
 BAYER = MosaicGeometry(64, 80, 0, 0, 64, 80, ("RG", "GB"), (100,) * 4, 4000, "test")
+SECOND = Conditions(exposure_s=1.0, iso=100.0)
 XTRANS = ("GBGGRG", "RGRBGB", "GBGGRG", "GRGGBG", "BGBRGR", "GRGGBG")
 
 
@@ -71,7 +72,7 @@ def test_clipped_surroundings_say_nothing() -> None:
     mosaic[30, 40] = 100
     plane = scored(mosaic)
     evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(plane, 1.0)])
+    evidence.accumulate([(plane, SECOND)])
     assert evidence.sums["n"][30, 40] == 0
     assert len(plane.sightings) == 0
 
@@ -103,7 +104,7 @@ def test_ties_are_counted() -> None:
     near[1, 1] = 0
     mosaic[30, 40] = near.max()
     evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(scored(mosaic), 1.0)])
+    evidence.accumulate([(scored(mosaic), SECOND)])
     assert evidence.sums["ties"][30, 40] == 1
 
 
@@ -111,7 +112,10 @@ def test_ties_are_counted() -> None:
 @given(st.permutations(range(6)), st.lists(st.integers(1, 5), max_size=3))
 def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int]) -> None:
     """Any order of the frames, cut into any batches and parts, gives the same sums to the bit."""
-    frames = [(scored(noise(seed, level=500.0 * (seed + 1))), 0.01 * 3.7**seed) for seed in range(6)]
+    frames = [
+        (scored(noise(seed, level=500.0 * (seed + 1))), Conditions(exposure_s=0.01 * 3.7**seed, iso=100.0))
+        for seed in range(6)
+    ]
     whole = PlaneEvidence.empty((64, 80))
     whole.accumulate(frames)
     total = PlaneEvidence.empty((64, 80))
@@ -127,7 +131,7 @@ def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int
 def test_frames_without_exposure_stay_out_of_the_weighted_sums() -> None:
     """A photo without exposure time or ISO counts for the value statistics alone."""
     evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(scored(noise(7)), None)])
+    evidence.accumulate([(scored(noise(7)), Conditions())])
     assert evidence.sums["n"].mean() > 0.95
     assert not evidence.sums["hot_weight"].any()
     assert np.array_equal(exposure_weights(None), np.zeros(128))

@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from defectmap.measuring import frame_shape
 from defectmap.media.jpeg import decode_jpeg
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.defects import DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
-from defectmap.model.mapping import FrameFacts, build_map
-from defectmap.model.prediction import score_frame
-from defectmap.model.scenes import join_scenes, representatives, signature
+from defectmap.model.mapping import FrameFacts
 from defectmap.model.sensor import MosaicGeometry
+from defectmap.model.study import Study
 from defectmap.simulation import Habits, Planting, SimulatedCamera
 
 HEIGHT, WIDTH, FRAMES = 400, 600, 70
@@ -38,29 +36,10 @@ class Judged:
 
 def judge(frames: Iterable[tuple[RawFrame | JpegFrame, Conditions]]) -> Judged:
     """Do in memory what ingest and detect do with files."""
-    planes: dict[str, PlaneEvidence] = {}
-    sightings: list[np.ndarray] = []
-    signatures: dict[int, bytes] = {}
-    conditions: list[Conditions] = []
-    scenes: dict[int, int] = {}
-    geometry: MosaicGeometry | None = None
-    grid = None
-    for number, (frame, condition) in enumerate(frames):
-        grid, geometry = frame.grid, frame.geometry if isinstance(frame, RawFrame) else None
-        assert len(frame_shape(frame)) == 2
-        signatures[number] = signature(frame)
-        scenes = join_scenes(scenes, signatures, [number])
-        scored = score_frame(frame)
-        sightings.append(np.concatenate([plane.sightings for plane in scored.values()]))
-        conditions.append(condition)
-        if number in representatives(scenes, {i: i for i in scenes}):
-            for name, plane in scored.items():
-                planes.setdefault(name, PlaneEvidence.empty(plane.z.shape)).accumulate(
-                    [(plane, condition.dose)]
-                )
-    facts = [FrameFacts(scenes[i], condition) for i, condition in enumerate(conditions)]
-    assert grid is not None
-    return Judged(build_map(grid, geometry, planes, facts, enumerate(sightings)), planes, facts)
+    study = Study()
+    for frame, conditions in frames:
+        study.add(frame, conditions)
+    return Judged(study.map(), study.planes(), study.facts())
 
 
 @pytest.fixture(scope="module")

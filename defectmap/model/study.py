@@ -1,0 +1,163 @@
+"""Frames to evidence to map, on plain arrays: the model without catalog and files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model.defects import DefectMap
+from defectmap.model.evidence import BATCH, PlaneEvidence
+from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.mapping import FrameFacts, build_map
+from defectmap.model.prediction import ScoredPlane, score_frame
+from defectmap.model.scenes import alike, join_scenes, signature
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What one frame said.
+
+    Attributes
+    ----------
+    signature : bytes
+        Its framing, see `scenes`.
+    sightings : ndarray of SIGHTING
+    counted : bool
+        Whether it entered the sums.
+    """
+
+    signature: bytes
+    sightings: NDArray[np.void]
+    counted: bool
+
+
+class Gatherer:
+    """Scores the frames of one stream and sums them, batch by batch.
+
+    Parameters
+    ----------
+    every_frame : bool, default False
+        Sum every frame, also the second and further ones of a scene.
+    """
+
+    def __init__(self, *, every_frame: bool = False) -> None:
+        self._every_frame = every_frame
+        self._planes: dict[str, PlaneEvidence] = {}
+        self._waiting: list[tuple[dict[str, ScoredPlane], Conditions]] = []
+        self._scenes: list[tuple[bytes, int]] = []
+
+    def add(self, frame: RawFrame | JpegFrame, conditions: Conditions) -> Witness:
+        """Score a frame; it enters the sums unless an earlier frame showed its scene.
+
+        Parameters
+        ----------
+        frame : RawFrame or JpegFrame
+        conditions : Conditions
+
+        Returns
+        -------
+        Witness
+        """
+        framing = signature(frame)
+        counted = self._every_frame or self._is_new_scene(framing)
+        planes = score_frame(frame)
+        if counted:
+            self._waiting.append((planes, conditions))
+            if len(self._waiting) >= BATCH:
+                self._sum()
+        return Witness(framing, np.concatenate([plane.sightings for plane in planes.values()]), counted)
+
+    def planes(self) -> dict[str, PlaneEvidence]:
+        """Return the sums of all frames so far, by plane."""
+        self._sum()
+        return self._planes
+
+    def _is_new_scene(self, framing: bytes) -> bool:
+        known = [s for s, _ in self._scenes]
+        scenes = {self._scenes[i][1] for i in np.flatnonzero(alike([framing], known)[0])} if known else set()
+        scene = min(scenes, default=len(self._scenes))
+        self._scenes = [(s, scene if n in scenes else n) for s, n in self._scenes]
+        self._scenes.append((framing, scene))
+        return not scenes
+
+    def _sum(self) -> None:
+        for name in sorted({name for planes, _ in self._waiting for name in planes}):
+            batch = [(planes[name], when) for planes, when in self._waiting if name in planes]
+            if name not in self._planes:
+                self._planes[name] = PlaneEvidence.empty(batch[0][0].z.shape)
+            self._planes[name].accumulate(batch)
+        self._waiting.clear()
+
+
+class Study:
+    """Frames of one camera on one grid, held as evidence: add them in order of capture, ask for the map.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from defectmap.model.frame import Conditions, RawFrame
+    >>> from defectmap.model.sensor import MosaicGeometry
+    >>> geometry = MosaicGeometry(64, 64, 0, 0, 64, 64, ("RG", "GB"), (512,) * 4, 16383, "example")
+    >>> rng, study = np.random.default_rng(1), Study()
+    >>> for _ in range(40):
+    ...     mosaic = rng.normal(rng.uniform(1000, 3000), 20, (64, 64)).astype(np.uint16)
+    ...     mosaic[20, 33] = 9000
+    ...     study.add(RawFrame(mosaic, geometry), Conditions(exposure_s=0.01, iso=100))
+    >>> [(d.row, d.col, d.kind.value) for d in study.map().defects]
+    [(20, 33, 'stuck')]
+    """
+
+    def __init__(self) -> None:
+        self._gatherer = Gatherer()
+        self._frame: RawFrame | JpegFrame | None = None
+        self._witnesses: list[tuple[Witness, Conditions]] = []
+
+    def add(self, frame: RawFrame | JpegFrame, conditions: Conditions) -> None:
+        """Add a frame.
+
+        Parameters
+        ----------
+        frame : RawFrame or JpegFrame
+            Of the grid and layout of those before.
+        conditions : Conditions
+
+        Raises
+        ------
+        ValueError
+            If its grid differs from that of the frames before.
+        """
+        if self._frame is not None and frame.grid != self._frame.grid:
+            raise ValueError(f"a frame of {frame.grid} cannot join frames of {self._frame.grid}")
+        if self._frame is None:
+            self._frame = frame
+        self._witnesses.append((self._gatherer.add(frame, conditions), conditions))
+
+    def planes(self) -> dict[str, PlaneEvidence]:
+        """Return the sums so far, by plane."""
+        return self._gatherer.planes()
+
+    def facts(self) -> list[FrameFacts]:
+        """Return scene and conditions of all frames so far."""
+        signatures = {i: w.signature for i, (w, _) in enumerate(self._witnesses)}
+        scenes = join_scenes({}, signatures, list(signatures))
+        return [FrameFacts(scenes[i], conditions) for i, (_, conditions) in enumerate(self._witnesses)]
+
+    def map(self) -> DefectMap:
+        """Judge the evidence so far.
+
+        Raises
+        ------
+        ValueError
+            If no frame was added.
+        """
+        if self._frame is None:
+            raise ValueError("a map needs frames: add some first")
+        return build_map(
+            self._frame.grid,
+            self._frame.geometry if isinstance(self._frame, RawFrame) else None,
+            self.planes(),
+            self.facts(),
+            ((i, witness.sightings) for i, (witness, _) in enumerate(self._witnesses)),
+        )
