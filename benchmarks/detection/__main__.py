@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.detection import raw
+from benchmarks.detection import clamping, jpeg, raw
 from benchmarks.detection.scenes import DEFAULT_FOLDER, scenes_of
 
 
@@ -36,10 +36,31 @@ def _tripod(args: argparse.Namespace) -> None:
     )
 
 
+def _jpeg(args: argparse.Namespace) -> None:
+    jpeg.print_jpeg(
+        args.seeds,
+        args.frames,
+        args.scenes,
+        args.workers,
+        per_class=args.per_class,
+        qualities=args.quality,
+        subsamplings=args.subsampling,
+        sharpening=args.sharpening,
+    )
+
+
+def _clamped(args: argparse.Namespace) -> None:
+    clamping.print_clamped(args.seeds, args.frames, args.scenes, args.workers, per_class=args.per_class)
+
+
 TABLES = {
     "raw": Table("undemosaiced frames of ordinary scenes", (1, 2), (30, 100, 300), _raw),
     "clean": Table("a sensor without defects: false alarms", tuple(range(1, 21)), (100,), _clean),
     "tripod": Table("half of the frames one scene with 2,000 stars and glints", (1, 2), (30, 100), _tripod),
+    "jpeg": Table("JPEGs, a hit within one pixel", (1,), (30, 100, 300), _jpeg),
+    "clamped": Table(
+        "a camera that clamps hot photosites from 1/4 s or ISO 6400 on", (1,), (30, 100), _clamped
+    ),
 }
 
 
@@ -58,6 +79,11 @@ def main() -> None:
     parser.add_argument("--per-class", type=int, default=100, help="defects of each of the twelve classes")
     parser.add_argument("--scenes", type=Path, default=DEFAULT_FOLDER, help="folder of pictures")
     parser.add_argument("--workers", type=int, default=2, help="processes")
+    parser.add_argument("--quality", type=int, nargs="+", default=[92, 80], help="of the JPEGs")
+    parser.add_argument(
+        "--subsampling", nargs="+", default=["4:2:0", "4:2:2"], choices=["4:2:0", "4:2:2", "4:4:4"]
+    )
+    parser.add_argument("--sharpening", type=float, default=0.0, help="of the JPEGs; 0.3 is mild")
     args = parser.parse_args()
     table = TABLES[args.table]
     args.seeds = args.seeds or list(table.seeds)
