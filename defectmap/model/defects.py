@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -72,11 +72,119 @@ class Defect:
 
     def bad_on(self, day: datetime | None) -> bool:
         """Whether the site may have been bad at that moment (None: unknown, so yes)."""
-        if day is None:
-            return True
-        if self.last_good is not None and day <= self.last_good:
+        return _may_be_bad(self, day)
+
+
+class StructureKind(StrEnum):
+    """What photosites that are bad together form."""
+
+    COLUMN = "column"
+    ROW = "row"
+    LATTICE = "lattice"
+    CLUSTER = "cluster"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """Photosites that are bad together, listed as one.
+
+    The members of a column, a row or a lattice are not listed as single defects; those of a cluster are.
+    A structure is a pattern of positions that repeats over a rectangle: every site of a column has the period
+    (1, 1), every second one (2, 1); a cluster is one period that names all of its members.
+
+    Attributes
+    ----------
+    kind : StructureKind
+    top, left, bottom, right : int
+        The rectangle on the map's grid; `bottom` and `right` are the first row and column beyond it.
+    period : tuple of int
+        Rows and columns after which the pattern repeats.
+    offsets : tuple of (row, col)
+        The members within one period, counted from (top, left); ordered.
+    strength : float
+        Usual standardised score of the members, in standard deviations of healthy sites; positive.
+    sign : int
+        1 where the members read too much, -1 where they read too little.
+    last_good, first_bad, last_bad, first_good : datetime or None
+        As those of a :class:`Defect`.
+    """
+
+    kind: StructureKind
+    top: int
+    left: int
+    bottom: int
+    right: int
+    period: tuple[int, int] = (1, 1)
+    offsets: tuple[tuple[int, int], ...] = ((0, 0),)
+    strength: float = 0.0
+    sign: int = 1
+    last_good: datetime | None = None
+    first_bad: datetime | None = None
+    last_bad: datetime | None = None
+    first_good: datetime | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "offsets", tuple(sorted(self.offsets)))
+
+    def __len__(self) -> int:
+        return sum(
+            len(range(self.top + row, self.bottom, self.period[0]))
+            * len(range(self.left + col, self.right, self.period[1]))
+            for row, col in self.offsets
+        )
+
+    def __contains__(self, site: tuple[int, int]) -> bool:
+        row, col = site
+        if not (self.top <= row < self.bottom and self.left <= col < self.right):
             return False
-        return not (self.first_good is not None and day >= self.first_good)
+        return ((row - self.top) % self.period[0], (col - self.left) % self.period[1]) in self.offsets
+
+    @property
+    def is_line(self) -> bool:
+        """Whether it is a column or a row, whole or in part."""
+        return self.kind in {StructureKind.COLUMN, StructureKind.ROW}
+
+    @property
+    def lists_members(self) -> bool:
+        """Whether its members are listed as single defects too."""
+        return self.kind is StructureKind.CLUSTER
+
+    def sites(self) -> Iterator[tuple[int, int]]:
+        """Yield the members, ordered by (row, col)."""
+        rows: dict[int, list[int]] = {}
+        for row, col in self.offsets:
+            rows.setdefault(row, []).append(col)
+        for row in range(self.top, self.bottom):
+            members = rows.get((row - self.top) % self.period[0], [])
+            for left in range(self.left, self.right, self.period[1]) if members else ():
+                yield from ((row, left + col) for col in members if left + col < self.right)
+
+    def moved(self, rows: int, cols: int) -> Structure:
+        """Return the same structure so many rows and columns farther from the origin."""
+        return replace(
+            self,
+            top=self.top + rows,
+            left=self.left + cols,
+            bottom=self.bottom + rows,
+            right=self.right + cols,
+        )
+
+    def touches(self, other: Structure, reach: int) -> bool:
+        """Whether the rectangles overlap, or come within `reach` rows and columns of each other."""
+        rows = min(self.bottom, other.bottom) + reach >= max(self.top, other.top) + 1
+        return rows and min(self.right, other.right) + reach >= max(self.left, other.left) + 1
+
+    def bad_on(self, day: datetime | None) -> bool:
+        """Whether it may have been bad at that moment (None: unknown, so yes)."""
+        return _may_be_bad(self, day)
+
+
+def _may_be_bad(one: Defect | Structure, day: datetime | None) -> bool:
+    if day is None:
+        return True
+    if one.last_good is not None and day <= one.last_good:
+        return False
+    return not (one.first_good is not None and day >= one.first_good)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +196,17 @@ class DefectMap:
     grid : Grid
     entries : tuple of Defect
         Defects and suspects together; iterate over :attr:`defects` or :attr:`suspects`.
+    structures : tuple of Structure
+        Ordered by kind and place. Members of lines and lattices are not among the entries.
     """
 
     grid: Grid
     entries: tuple[Defect, ...] = ()
+    structures: tuple[Structure, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "entries", tuple(sorted(self.entries, key=lambda d: (d.row, d.col))))
+        object.__setattr__(self, "structures", tuple(sorted(self.structures, key=_place)))
 
     def __iter__(self) -> Iterator[Defect]:
         return iter(self.entries)
@@ -117,16 +229,47 @@ class DefectMap:
         """Positions of the certain defects."""
         return frozenset((d.row, d.col) for d in self.entries if d.certain)
 
+    @property
+    def lines(self) -> tuple[Structure, ...]:
+        """The bad columns and rows, whole or in part."""
+        return tuple(s for s in self.structures if s.is_line)
+
     def joined(self, other: DefectMap, reach: int) -> DefectMap:
-        """Add what another map of the grid has more than `reach` rows or columns from every entry here."""
-        mine = [(d.row, d.col) for d in self.entries]
+        """Add what another map of the grid has more than `reach` rows or columns from everything here.
+
+        A line or lattice of the other map takes in the entries here that are its members.
+        """
         more = tuple(
+            s
+            for s in other.structures
+            if not any(s.kind is t.kind and s.touches(t, reach) for t in self.structures)
+        )
+        gathered = [s for s in self.structures + more if not s.lists_members]
+        kept = tuple(d for d in self.entries if not any((d.row, d.col) in s for s in gathered))
+        mine = [(d.row, d.col) for d in self.entries]
+        new = tuple(
             d
             for d in other.entries
             if all(max(abs(d.row - row), abs(d.col - col)) > reach for row, col in mine)
+            and not any((d.row, d.col) in s for s in gathered)
         )
-        return DefectMap(self.grid, self.entries + more)
+        listed = {(d.row, d.col) for d in kept + new}
+        # A cluster some of whose members were left out is none.
+        structures = tuple(
+            s
+            for s in self.structures + more
+            if not s.lists_members or all(site in listed for site in s.sites())
+        )
+        return DefectMap(self.grid, kept + new, structures)
 
     def valid_on(self, day: datetime | None) -> DefectMap:
         """Return the map of the sites that may have been bad at that moment."""
-        return DefectMap(self.grid, tuple(d for d in self.entries if d.bad_on(day)))
+        return DefectMap(
+            self.grid,
+            tuple(d for d in self.entries if d.bad_on(day)),
+            tuple(s for s in self.structures if s.bad_on(day)),
+        )
+
+
+def _place(structure: Structure) -> tuple[str, int, int, int, int]:
+    return structure.kind.value, structure.top, structure.left, structure.bottom, structure.right
