@@ -1,0 +1,337 @@
+"""Bad columns and rows, and the weak fixed pattern of rows and columns that every sensor has.
+
+Every column (row) of a sensor is a little brighter or darker than its neighbours, since each has its own
+amplifier. That pattern is taken out; a bad column is one that the distribution over all columns does not
+explain. Where a bad one begins and ends is found by the segment of largest sum of scores less half of what is
+demanded: the likelihood ratio of a shifted mean (E. S. Page, "Continuous inspection schemes", Biometrika 41
+(1954), doi 10.1093/biomet/41.1-2.100).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model.defects import Structure, StructureKind
+
+VISIBLE_SIGMA = 0.5
+"""A line is seen in a single frame from about this shift on, in standard deviations of the noise of a site.
+
+The eye adds up a line: half of the noise of one photosite is the noise of a mean over four of them.
+"""
+
+_SAMPLES = 401  # sites of a column whose median stands for the column: to a sixteenth of a site's noise
+_FEWEST = 12  # sites of a line; fewer may be defects that lie in a row by chance, or a heap
+_ORDINARY = 6.0  # so many spreads of the columns still are their fixed pattern
+_EDGE, _EDGE_DEMAND = 2, 3.0  # lines at an edge, predicted from one side only, must be so much stronger
+_BLOCK = 16
+
+_Plane = NDArray[np.float32]
+_Known = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """Medians of the columns of a plane, per row phase, shape (phases, columns), in units of the plane."""
+
+    medians: NDArray[np.float32]
+    errors: NDArray[np.float32]  # of each median, one per row phase
+    spreads: NDArray[np.float32]  # of the medians over the columns, one per row phase
+
+    def removable(self) -> NDArray[np.float32]:
+        """Return what to take out: the medians, less so where they are hardly more than their own error."""
+        errors, spreads = self.errors[:, None], np.maximum(self.spreads, 1e-12)[:, None]
+        trust = np.clip(1.0 - (errors / spreads) ** 2, 0.0, 1.0)
+        clear = np.abs(self.medians) > 4.0 * errors
+        return np.where(clear, self.medians, self.medians * trust).astype(np.float32)
+
+    def ordinary(self) -> NDArray[np.float32]:
+        """Return the medians, but only what is usual of those that the others do not explain."""
+        centre = np.median(self.medians, axis=1, keepdims=True)
+        usual = np.abs(self.medians - centre) <= _ORDINARY * np.maximum(self.spreads, self.errors)[:, None]
+        return np.where(usual, self.medians, centre).astype(np.float32)
+
+
+def visible_threshold(defect_score: float, frames: int) -> float:
+    """Return the mean score from which a line is worth listing.
+
+    Parameters
+    ----------
+    defect_score : float
+        Score from which a single photosite is a defect.
+    frames : int
+
+    Returns
+    -------
+    float
+        Half of that score, so that a line never falls apart into single defects; but with many frames, in
+        which any weak pattern becomes certain, what makes a line visible in a single one.
+    """
+    return max(0.5 * defect_score, VISIBLE_SIGMA * sqrt(frames))
+
+
+def without_fixed_pattern(
+    score: _Plane,
+    known: _Known,
+    period: tuple[int, int],
+    lines: Sequence[Structure] = (),
+    reach: int = 4,
+) -> None:
+    """Take the fixed pattern of columns and rows out of a plane of scores, in place.
+
+    The pattern is the median of each column and of each row, per position in the CFA period: a single defect
+    does not move it, and what covers less than half of a column moves it little.
+
+    Parameters
+    ----------
+    score : ndarray of shape (rows, cols), float32
+        Standardised scores.
+    known : ndarray of shape (rows, cols), bool
+        False where there is no score; 0 is left there.
+    period : tuple of int
+        Rows and columns of the CFA.
+    lines : sequence of Structure
+        Bad columns and rows, of :func:`find_lines`. They do not enter the medians, and their sites become 0.
+        A bad line shifts the prediction of those beside it; that shift is taken out along its length.
+    reach : int
+        Rows or columns beside a line that its shift may reach.
+    """
+    trusted = known
+    if lines:
+        trusted = known.copy()
+        for line in lines:
+            trusted[_members(line)] = False
+    for values, good, (rows, _) in (
+        (score, trusted, period),
+        (score.T, trusted.T, period[::-1]),
+    ):
+        pattern = _pattern(values, good, rows).removable()
+        for phase in range(rows):
+            values[phase::rows] -= pattern[phase]
+    for line in lines:
+        along, good = (score, trusted) if line.kind is StructureKind.COLUMN else (score.T, trusted.T)
+        _flatten_beside(along, good, line, period if along is score else period[::-1], reach)
+    score *= trusted
+
+
+def find_lines(
+    score: _Plane,
+    known: _Known,
+    period: tuple[int, int],
+    threshold: float,
+    *,
+    reach: int = 4,
+    dominance: float = 2.0,
+) -> tuple[Structure, ...]:
+    """Find bad columns and rows, whole, in part, or only every second site of them (one colour).
+
+    Parameters
+    ----------
+    score : ndarray of shape (rows, cols), float32
+        Standardised scores with their fixed pattern; 0 where unknown. Not changed.
+    known : ndarray of shape (rows, cols), bool
+    period : tuple of int
+        Rows and columns of the CFA.
+    threshold : float
+        Mean score that the sites of a line must have, in units of the noise of healthy sites, see
+        :func:`visible_threshold`; under 3 the noise itself makes lines. On a sensor with a strong fixed
+        pattern as much is demanded as sets a line apart from the distribution over all of them.
+    reach : int
+        Within so many columns of a stronger line a weaker one may be its echo in the prediction.
+    dominance : float
+        How many times stronger the other must be; the square of it for lines of the same sign, which an
+        echo seldom has.
+
+    Returns
+    -------
+    tuple of Structure
+        Columns and rows in coordinates of the plane. `strength` is the median score of the members, in units
+        of the noise of healthy sites.
+    """
+    columns, rows = _pattern(score, known, period[0]), _pattern(score.T, known.T, period[1])
+    flat = score.copy()
+    for values, pattern, phases in ((flat, columns, period[0]), (flat.T, rows, period[1])):
+        ordinary = pattern.ordinary()
+        for phase in range(phases):
+            values[phase::phases] -= ordinary[phase]
+    flat *= known
+    noise = _noise(flat, known)
+    if noise == 0.0:
+        return ()
+    flat *= np.float32(1.0 / noise)
+    found: list[Structure] = []
+    for kind, pattern in ((StructureKind.COLUMN, columns), (StructureKind.ROW, rows)):
+        demanded = max(threshold, _ORDINARY * float(pattern.spreads.max()) / noise)
+        across = kind is StructureKind.ROW
+        lines = list(_scan(flat.T if across else flat, known.T if across else known, demanded, across))
+        found += _without_echoes(lines, kind, reach, dominance)
+    return tuple(found)
+
+
+def _members(line: Structure) -> tuple[slice, slice]:
+    first_row, first_col = line.offsets[0]
+    return (
+        slice(line.top + first_row, line.bottom, line.period[0]),
+        slice(line.left + first_col, line.right, line.period[1]),
+    )
+
+
+def _pattern(score: _Plane, known: _Known, phases: int) -> _Pattern:
+    """Measure the columns of a plane on some of their rows."""
+    medians = np.zeros((phases, score.shape[1]), np.float32)
+    errors, spreads = np.zeros(phases, np.float32), np.zeros(phases, np.float32)
+    for phase in range(min(phases, score.shape[0])):
+        rows = np.arange(phase, score.shape[0], phases)
+        rows = rows[:: max(1, rows.size // _SAMPLES)]
+        values = np.where(known[rows], score[rows], np.float32(np.nan))
+        medians[phase], count = _column_medians(values)
+        counted = count > 0
+        if not counted.any():
+            continue
+        noise = _scale(
+            values[:, :: max(1, counted.size // 500)] - medians[phase, :: max(1, counted.size // 500)]
+        )
+        errors[phase] = 1.2533 * noise / sqrt(float(np.median(count[counted])))
+        spreads[phase] = _scale(medians[phase, counted])
+    return _Pattern(medians, errors, spreads)
+
+
+def _column_medians(values: _Plane) -> tuple[_Plane, NDArray[np.int64]]:
+    """Return the median of each column and how many values it is of; NaN counts as no value."""
+    ordered = np.sort(np.ascontiguousarray(values.T), axis=1)  # NaN comes last
+    count = np.count_nonzero(~np.isnan(ordered), axis=1)
+    column = np.arange(count.size)
+    middle = 0.5 * (
+        ordered[column, np.maximum(count - 1, 0) // 2]
+        + ordered[column, np.minimum(count // 2, values.shape[0] - 1)]
+    )
+    return np.where(count > 0, middle, 0.0).astype(np.float32), count
+
+
+def _scale(values: NDArray[Any]) -> float:
+    """Return the standard deviation that the median absolute deviation stands for."""
+    values = values[~np.isnan(values)]
+    if values.size == 0:
+        return 0.0
+    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
+
+
+def _noise(flat: _Plane, known: _Known) -> float:
+    step = max(1, int(sqrt(flat.size / 250_000)))
+    return _scale(flat[::step, ::step][known[::step, ::step]])
+
+
+def _flatten_beside(
+    score: _Plane, trusted: _Known, line: Structure, period: tuple[int, int], reach: int
+) -> None:
+    """Take the shift of the columns beside a bad one out, along its length."""
+    first, last, column = line.top, line.bottom, line.left
+    if line.kind is StructureKind.ROW:
+        first, last, column = line.left, line.right, line.top
+    first, last = max(first - reach, 0), min(last + reach, score.shape[0])
+    for phase in range(first, min(first + period[0], last)):
+        part = slice(phase, last, period[0])
+        for beside in range(max(column - reach, 0), min(column + reach + 1, score.shape[1])):
+            good = trusted[part, beside]
+            if good.any():
+                score[part, beside] -= np.median(score[part, beside][good])
+
+
+def _scan(flat: _Plane, known: _Known, demanded: float, across: bool) -> Iterator[Structure]:
+    """Find the bad columns of a plane in units of its noise; `across` if its columns are rows."""
+    length, width = flat.shape
+    if length < _FEWEST:
+        return
+    clip = np.float32(1.5 * demanded)
+    # Few columns have a block whose mean comes near: the others are not looked at site by site.
+    blocks = np.add.reduceat(np.clip(flat, -clip, clip), np.arange(0, length, _BLOCK), axis=0)
+    for column in np.flatnonzero((np.abs(blocks) > 0.3 * demanded * _BLOCK).any(axis=0)).tolist():
+        needed = demanded * (_EDGE_DEMAND if min(column, width - 1 - column) < _EDGE else 1.0)
+        values, free = flat[:, column].astype(np.float64), known[:, column].copy()
+        for step, start in ((1, 0), (2, 0), (2, 1)):
+            own = slice(start, None, step)
+            for sign in (1, -1):
+                for first, last in _segments(sign * values[own], free[own], needed):
+                    begin, end = start + first * step, start + (last - 1) * step + 1
+                    members = slice(begin, end, step)
+                    strength = float(np.median((sign * values[members])[free[members]]))
+                    free[members] = False
+                    box = (column, begin, column + 1, end) if across else (begin, column, end, column + 1)
+                    yield Structure(
+                        StructureKind.ROW if across else StructureKind.COLUMN,
+                        *box,
+                        period=(1, step) if across else (step, 1),
+                        strength=strength,
+                        sign=sign,
+                    )
+
+
+def _segments(values: NDArray[np.float64], free: _Known, demanded: float) -> list[tuple[int, int]]:
+    """Return the runs [first, last) whose mean is at least `demanded`, in order.
+
+    A run goes on over gaps that tell less against it than `_FEWEST` healthy sites.
+    """
+    surplus = np.where(free, np.clip(values, -0.5 * demanded, 1.5 * demanded) - 0.5 * demanded, 0.0)
+    least = _FEWEST * 0.5 * demanded
+    found = []
+    waiting = [(0, surplus.size)]
+    while waiting:
+        begin, end = waiting.pop()
+        if end - begin < _FEWEST:
+            continue
+        first, last, total = _largest(surplus[begin:end])
+        if total < least:
+            continue
+        first, last = begin + first, begin + last
+        gap_first, gap_last, gap = _largest(-surplus[first:last])
+        if gap >= least:
+            waiting += [(begin, first + gap_first), (first + gap_last, end)]
+            continue
+        waiting += [(begin, first), (last, end)]
+        inside = free[first:last]
+        mean = np.clip(values[first:last][inside], -0.5 * demanded, 1.5 * demanded).mean()
+        if np.count_nonzero(inside) >= _FEWEST and mean >= demanded:
+            found.append((first, last))
+    return sorted(found)
+
+
+def _largest(values: NDArray[np.float64]) -> tuple[int, int, float]:
+    """Return the run [first, last) of the largest sum, and that sum."""
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    rise = sums - np.minimum.accumulate(sums)
+    last = int(np.argmax(rise))
+    first = last - int(np.argmin(sums[last::-1])) if last else 0
+    return first, last, float(rise[last])
+
+
+def _without_echoes(
+    lines: Sequence[Structure], kind: StructureKind, reach: int, dominance: float
+) -> list[Structure]:
+    """Drop the lines that a stronger one beside them explains: it is among what predicts them."""
+
+    def place(line: Structure) -> tuple[int, int, int]:
+        if kind is StructureKind.COLUMN:
+            return line.left, line.top, line.bottom
+        return line.top, line.left, line.right
+
+    kept: list[Structure] = []
+    for line in sorted(lines, key=lambda line: -line.strength):
+        column, first, last = place(line)
+        explained = False
+        for other in kept:
+            beside, begin, end = place(other)
+            needed = dominance if other.sign != line.sign else dominance**2
+            shared = min(last, end) - max(first, begin)
+            explained |= (
+                0 < abs(beside - column) <= reach
+                and other.strength >= needed * line.strength
+                and shared >= 0.5 * (last - first)
+            )
+        if not explained:
+            kept.append(line)
+    return sorted(kept, key=place)
