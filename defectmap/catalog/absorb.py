@@ -51,6 +51,7 @@ def absorb(catalog: Catalog, shard_path: Path) -> AbsorbReport:
                 raise ShardRefusedError(_partly_known(shard_path, known, len(new) + len(known)))
             try:
                 streams = _match_streams(catalog, shard)
+                _copy_registrations(catalog, shard, streams)
             except (CatalogError, PhotoError) as error:
                 raise ShardRefusedError(f"{shard_path} cannot be merged: {error}") from error
             frames = _copy_frames(catalog, shard, streams)
@@ -98,6 +99,13 @@ def _match_streams(catalog: Catalog, shard: Catalog) -> dict[int, int]:
             found = catalog.sensors.stream(ours.id, stream.grid, stream.geometry, stream.method)
             matched[stream.id] = found.id
     return matched
+
+
+def _copy_registrations(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -> None:
+    """Add what the shard knows of how grids lie on each other; what is known here stays."""
+    for theirs in shard.sensors.all():
+        for (source, target), found in shard.sensors.registrations(theirs.id).items():
+            catalog.sensors.register(streams[source], streams[target], found)
 
 
 def _copy_frames(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -> dict[int, int]:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -149,6 +149,25 @@ class StreamRow(Base):
     )
 
 
+class RegistrationRow(Base):
+    """How the grid of one stream lies on that of another, as the preview inside a raw file showed it.
+
+    A pixel of the target is a photosite of the source less (`row`, `col`), times `scale`; `tiles` of `of`
+    parts of the picture agree on it, by chance with probability `chance`.
+    """
+
+    __tablename__ = "registrations"
+
+    source_id: Mapped[int] = mapped_column(ForeignKey("streams.id"), primary_key=True)
+    target_id: Mapped[int] = mapped_column(ForeignKey("streams.id"), primary_key=True)
+    scale: Mapped[float]
+    row: Mapped[float]
+    col: Mapped[float]
+    tiles: Mapped[int]
+    of: Mapped[int]
+    chance: Mapped[float]
+
+
 class FrameRow(Base):
     """One decoded photo, known by the digest of its file's content: the ledger of what the evidence holds.
 
@@ -266,7 +285,7 @@ class RevisionStreamRow(Base):
 
 
 class DefectRow(Base):
-    """One bad photosite of a revision, on the grid of its stream."""
+    """One bad photosite of a revision, on the grid of its stream; `origin` is "" where it was found there."""
 
     __tablename__ = "defects"
 
@@ -288,6 +307,7 @@ class DefectRow(Base):
     first_bad: Mapped[datetime | None]
     last_bad: Mapped[datetime | None]
     first_good: Mapped[datetime | None]
+    origin: Mapped[str] = mapped_column(server_default="")
 
     __table_args__ = (Index(None, "revision_id", "stream_id"),)
 

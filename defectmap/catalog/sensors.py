@@ -7,11 +7,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.records import SensorRecord, StreamRecord
-from defectmap.catalog.schema import SensorRow, StreamRow
+from defectmap.catalog.schema import RegistrationRow, SensorRow, StreamRow
 from defectmap.errors import CatalogError, FailedPhotoError
+from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
 
@@ -161,6 +163,53 @@ class Sensors:
             )
             for row in self._database.connection.execute(query)
         ]
+
+    def register(self, source_id: int, target_id: int, registration: Registration) -> None:
+        """Remember how the grid of one stream lies on that of another; what is known of the two stays.
+
+        Parameters
+        ----------
+        source_id, target_id : int
+            Streams of one sensor, on the grids of the registration.
+        registration : Registration
+            From the preview of a raw file: one from the defects is as old as the map, and kept with it.
+        """
+        with self._database.transaction():
+            self._database.connection.execute(
+                insert_or(RegistrationRow)
+                .values(
+                    source_id=source_id,
+                    target_id=target_id,
+                    scale=registration.scale,
+                    row=registration.row,
+                    col=registration.col,
+                    tiles=registration.coincidences,
+                    of=registration.of,
+                    chance=registration.chance,
+                )
+                .on_conflict_do_nothing()
+            )
+
+    def registrations(self, sensor_id: int) -> dict[tuple[int, int], Registration]:
+        """Return what is remembered of a sensor's grids, by the ids of source and target stream."""
+        streams = {stream.id: stream.grid for stream in self.streams(sensor_id)}
+        query = select(*RegistrationRow.__table__.c).where(RegistrationRow.source_id.in_(streams))
+        return {
+            (row.source_id, row.target_id): Registration(
+                streams[row.source_id],
+                streams[row.target_id],
+                row.scale,
+                row.row,
+                row.col,
+                row.tiles,
+                row.of,
+                row.chance,
+                "preview",
+            )
+            for row in self._database.connection.execute(
+                query.order_by(RegistrationRow.source_id, RegistrationRow.target_id)
+            )
+        }
 
 
 def _names(sensor: SensorRecord) -> set[str]:

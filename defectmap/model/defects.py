@@ -52,6 +52,9 @@ class Defect:
         Onset lies between them; both None for a site that was bad from the first frame on.
     last_bad, first_good : datetime or None
         Healing lies between them; both None for a site that is still bad.
+    origin : str
+        The grid it was found on, such as ``raw:3904x2616``, where that is another than the map's: the site was
+        carried over, and `strength` is in DN of that grid. Else "".
     """
 
     row: int
@@ -69,6 +72,7 @@ class Defect:
     first_bad: datetime | None = None
     last_bad: datetime | None = None
     first_good: datetime | None = None
+    origin: str = ""
 
     def bad_on(self, day: datetime | None) -> bool:
         """Whether the site may have been bad at that moment (None: unknown, so yes)."""

@@ -47,7 +47,13 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         assert [(defect.row, defect.col, defect.kind) for defect in revision.maps[raw.id]] == [
             (3, 4, Kind.HOT)
         ]
-        assert len(revision.maps[jpeg.id]) == 0
+        if frozen.stem >= "schema-0002":
+            ((_, lies),) = catalog.sensors.registrations(sensor.id).items()
+            assert (lies.scale, lies.row, lies.col, lies.basis) == (1.0, 1.0, 2.0, "preview")
+            assert [defect.origin for defect in revision.maps[jpeg.id]] == ["raw:16x12"]
+        else:
+            assert catalog.sensors.registrations(sensor.id) == {}
+            assert len(revision.maps[jpeg.id]) == 0
         assert [stored.repair.backup for stored in catalog.repairs.select()] == [
             Path("/photos/kept/DSC_0001.NEF")
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
 from contextlib import closing
@@ -18,12 +19,13 @@ from defectmap.catalog.schema import HEAD, Base
 from defectmap.catalog.store import open_catalog, upgrade
 from defectmap.errors import CatalogError
 
+NEXT = f"{int(HEAD) + 1:04}"
 SECOND = """
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "{next}"
+down_revision = "{head}"
 
 
 def upgrade():
@@ -35,7 +37,9 @@ def upgrade():
 def definitions(run) -> dict[str, set[str]]:
     """Return what defines each table and index, whatever the order of columns."""
     rows = run("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL AND name != 'alembic_version'")
-    return {name: {line.strip(" \t,") for line in sql.splitlines()} for name, sql in rows}
+    # A column that was added later stands after the constraints, on the line of the last of them.
+    parts = re.compile(r",\s*(?![^(]*\))|\n")
+    return {name: {part.strip(" \t,)") for part in parts.split(sql)} for name, sql in rows}
 
 
 @pytest.fixture
@@ -45,9 +49,9 @@ def next_schema(monkeypatch, tmp_path):
     def make(more: str = "") -> None:
         folder = tmp_path / "next" / "100% migrations"
         shutil.copytree(migrations_folder(), folder, ignore=shutil.ignore_patterns("__pycache__"))
-        (folder / "versions" / "0002_next.py").write_text(SECOND.format(more=more))
+        (folder / "versions" / f"{NEXT}_next.py").write_text(SECOND.format(next=NEXT, head=HEAD, more=more))
         monkeypatch.setattr(migrating, "migrations_folder", lambda: folder)
-        monkeypatch.setattr(store, "HEAD", "0002")
+        monkeypatch.setattr(store, "HEAD", NEXT)
 
     return make
 
@@ -120,12 +124,12 @@ def test_older_catalog_is_upgraded_on_request(new_catalog, d80, next_schema):
         open_catalog(path)
     copy = upgrade(path)
 
-    assert path.with_name("catalog.sqlite.before-upgrade-from-0001") == copy
+    assert path.with_name(f"catalog.sqlite.before-upgrade-from-{HEAD}") == copy
     assert {path, copy} == set(path.parent.glob("catalog*"))
     with open_catalog(path) as catalog:
         assert [sensor] == catalog.sensors.all()
         assert "note" in str(definitions(catalog.database.connection.exec_driver_sql)["sensors"])
-    set_revision(copy, "0002")
+    set_revision(copy, NEXT)
     assert check(copy).ok
 
 
@@ -133,10 +137,10 @@ def test_earlier_copies_are_kept(new_catalog, next_schema):
     """A copy never takes the place of another."""
     next_schema()
     path = new_catalog("catalog.sqlite")
-    earlier = path.with_name("catalog.sqlite.before-upgrade-from-0001")
+    earlier = path.with_name(f"catalog.sqlite.before-upgrade-from-{HEAD}")
     earlier.write_text("precious")
 
-    assert upgrade(path) == path.with_name("catalog.sqlite.before-upgrade-from-0001-2")
+    assert upgrade(path) == path.with_name(f"catalog.sqlite.before-upgrade-from-{HEAD}-2")
     assert earlier.read_text() == "precious"
 
 

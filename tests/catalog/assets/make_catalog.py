@@ -10,6 +10,7 @@ is written here, so a later release may add to this script but not change what i
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from defectmap.catalog.records import FileRecord, FrameRecord, RepairRecord, Rev
 from defectmap.catalog.schema import HEAD
 from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.frame import Conditions
+from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
 GEOMETRY = MosaicGeometry(12, 16, 1, 2, 10, 12, ("RG", "GB"), (0, 0, 0, 0), 3880, "rawpy 0.24, LibRaw 0.21")
@@ -33,6 +35,8 @@ def make(path: Path) -> None:
         catalog.sensors.set_nickname(sensor.id, "the old one")
         raw = catalog.sensors.stream(sensor.id, GEOMETRY.grid, GEOMETRY, method=1)
         jpeg = catalog.sensors.stream(sensor.id, Grid("jpeg", 10, 12), None, method=1)
+        lies = Registration(raw.grid, jpeg.grid, 1.0, 1.0, 2.0, 7, 9, 1e-20, "preview")
+        catalog.sensors.register(raw.id, jpeg.id, lies)
         for number in range(3):
             captured = datetime(2009, 5, 1 + number, 12, 0, 0, 70000)
             conditions = Conditions(captured, 0.5, 1600.0, 100 + number, 35.0, 21.5, 6, "Ver.1.01", "OFF")
@@ -53,7 +57,8 @@ def make(path: Path) -> None:
         hot = Defect(
             3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, first_bad=datetime(2009, 5, 1, 12)
         )
-        maps = {raw.id: DefectMap(raw.grid, (hot,)), jpeg.id: DefectMap(jpeg.grid)}
+        carried = replace(hot, row=2, col=2, origin="raw:16x12")
+        maps = {raw.id: DefectMap(raw.grid, (hot,)), jpeg.id: DefectMap(jpeg.grid, (carried,))}
         catalog.revisions.save(sensor.id, RevisionRecord(maps, CREATED, "0.1.0", 1, 3, 3, {"threshold": 6.2}))
         revision = catalog.revisions.latest(sensor.id)
         assert revision is not None
