@@ -38,6 +38,7 @@ NEF_MARGINS: Final = (3, 4)
 
 _NIKON_COMPRESSED = 34713
 _CFA = 32803
+_SUB_DIRECTORIES = 0x014A
 _BITS = {"packed": 12, "uncompressed": 14}  # the only depth of these two
 _QUALITY = {"lossy": 1, "uncompressed": 2, "packed": 2, "lossless": 3}  # MakerNote tag 0x0093
 
@@ -59,6 +60,7 @@ def nef_bytes(
     noise_reduction: str = "OFF ",
     black: int = NEF_BLACK,
     thumbnail: NDArray[np.uint8] | None = None,
+    preview: bytes | None = None,
 ) -> bytes:
     """Return a NEF file with this mosaic, RGGB from its first photosite.
 
@@ -95,6 +97,8 @@ def nef_bytes(
         Black level in DN, the same for every colour.
     thumbnail : ndarray of shape (rows, columns, 3), uint8, or None
         RGB picture for the first directory, smaller than the mosaic; None draws one from the mosaic.
+    preview : bytes or None
+        A JPEG of the picture, kept in a sub-directory of its own; None leaves it out.
 
     Returns
     -------
@@ -161,27 +165,48 @@ def nef_bytes(
         longs(0x0117, picture.size),
         text(0x0131, software),
         text(0x0132, date),
-        longs(0x014A, 0),  # SubIFDs
+        longs(_SUB_DIRECTORIES, 0),
         longs(0x8769, 0),  # ExifIFD
     ]
+    inside = [] if preview is None else _preview_fields(0, len(preview))
+    if inside:
+        first = [longs(f.tag, 0, 0) if f.tag == _SUB_DIRECTORIES else f for f in first]
     first_at = HEADER_BYTES
     raw_at = first_at + len(directory(first, 0))
-    exif_at = raw_at + len(directory(raw, 0))
+    inside_at = raw_at + len(directory(raw, 0))
+    exif_at = inside_at + (len(directory(inside, 0)) if inside else 0)
     picture_at = exif_at + len(directory(exif, 0))
-    data_at = picture_at + picture.size + picture.size % 2
-    pointers = {0x0111: picture_at, 0x014A: raw_at, 0x8769: exif_at}
-    first = [longs(f.tag, pointers[f.tag]) if f.tag in pointers else f for f in first]
+    preview_at = picture_at + picture.size + picture.size % 2
+    jpeg = b"" if preview is None else preview + bytes(len(preview) % 2)
+    data_at = preview_at + len(jpeg)
+    # The preview comes first, as Nikon has it.
+    parts = (inside_at, raw_at) if inside else (raw_at,)
+    pointers = {0x0111: (picture_at,), _SUB_DIRECTORIES: parts, 0x8769: (exif_at,)}
+    first = [longs(f.tag, *pointers[f.tag]) if f.tag in pointers else f for f in first]
     raw = [longs(f.tag, data_at) if f.tag == 0x0111 else f for f in raw]
+    inside = _preview_fields(preview_at, len(preview)) if preview is not None else []
     return b"".join(
         (
             header(first_at),
             directory(first, first_at),
             directory(raw, raw_at),
+            directory(inside, inside_at) if inside else b"",
             directory(exif, exif_at),
             picture.tobytes() + bytes(picture.size % 2),
+            jpeg,
             data,
         )
     )
+
+
+def _preview_fields(at: int, size: int) -> list[Field]:
+    """Return the directory of a JPEG within the file."""
+    return [
+        longs(0x00FE, 1),  # NewSubfileType: a reduced picture
+        shorts(0x0103, 6),  # Compression: JPEG
+        longs(0x0201, at),  # JPEGInterchangeFormat
+        longs(0x0202, size),  # JPEGInterchangeFormatLength
+    ]
 
 
 def _raw_data(

@@ -71,6 +71,22 @@ def stored_grid(data: bytes) -> Grid:
         return Grid("raw", raw.sizes.raw_height, raw.sizes.raw_width)
 
 
+def read_preview(data: bytes) -> bytes | None:
+    """Return the largest JPEG that the camera put into a raw file beside the mosaic, None where it put none.
+
+    Raises
+    ------
+    FailedPhotoError
+        As for :func:`decode_raw`.
+    """
+    with _opened(data, unpack=False) as raw:
+        try:
+            found = raw.extract_thumb()
+        except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
+            return None
+        return found.data if found.format == rawpy.ThumbFormat.JPEG else None
+
+
 def read_colour(data: bytes, identity: SensorIdentity) -> RawColour:
     """Read what a raw converter needs to render a raw file's mosaic.
 

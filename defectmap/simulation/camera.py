@@ -108,6 +108,10 @@ class SimulatedCamera:
         Response to grey light of the red, green and blue photosites.
     margins : tuple of int
         Stored rows and columns beyond the visible area. A NIKON D80 stores 3 and 4.
+    jpeg_crop : tuple of int
+        Visible rows and columns that its JPEGs leave out: top, left, bottom, right.
+    jpeg_scale : float
+        By which its JPEGs are made smaller then; 1 for full size.
     """
 
     seed: int = 0
@@ -125,6 +129,8 @@ class SimulatedCamera:
     software: str = "Ver.1.01"
     white_balance: tuple[float, float, float] = (0.5, 1.0, 0.6)
     margins: tuple[int, int] = (3, 4)
+    jpeg_crop: tuple[int, int, int, int] = (0, 0, 0, 0)
+    jpeg_scale: float = 1.0
 
     @property
     def identity(self) -> SensorIdentity:
@@ -259,10 +265,11 @@ class SimulatedCamera:
     ) -> Iterator[tuple[JpegFrame, Conditions]]:
         """Yield a shoot as decoded JPEGs: rendered, encoded and decoded in memory; see also :meth:`plan`."""
         from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415 - loads Pillow
-        from defectmap.simulation.render import encode, render  # noqa: PLC0415
+        from defectmap.simulation.render import encode, framed, render  # noqa: PLC0415
 
         for shot in self.shots(n, first=first, start=start, days=days):
             picture = render(shot.mosaic, self.geometry, self.white_balance, sharpening=sharpening)
+            picture = framed(picture, self.jpeg_crop, self.jpeg_scale)
             yield decode_jpeg(encode(picture, quality=quality, subsampling=subsampling)), shot.conditions
 
     def _scenes(self, rng: np.random.Generator, n: int, first: int) -> list[int]:

@@ -15,7 +15,7 @@ from defectmap.media.nefwriter import NefCompression, nef_bytes
 from defectmap.model.sensor import RawColour
 from defectmap.simulation.camera import Shot, SimulatedCamera
 from defectmap.simulation.exif import exif_segment, thumbnail
-from defectmap.simulation.render import encode, render
+from defectmap.simulation.render import encode, framed, render
 from defectmap.simulation.truth import GroundTruth
 
 FileFormat = Literal["nef", "dng", "jpeg"]
@@ -38,6 +38,7 @@ def write_shoot(
     quality: int = 92,
     subsampling: str = "4:2:0",
     sharpening: float = 0.0,
+    preview: bool = False,
     on_file: Callable[[Path], None] | None = None,
 ) -> GroundTruth:
     """Take a shoot and write its files, ``DSC_0001.NEF`` and so on.
@@ -61,6 +62,8 @@ def write_shoot(
     subsampling : str
     sharpening : float
         How JPEGs are made, as in `render` and `encode`.
+    preview : bool
+        Whether a NEF holds the JPEG of full size too, more compressed.
     on_file : callable, optional
         Called with each file's path when it is complete.
 
@@ -80,7 +83,9 @@ def write_shoot(
     files: list[tuple[str, ...]] = []
     for exposure in plan:
         shot = camera.shot(exposure)
-        picture = render(shot.mosaic, camera.geometry, camera.white_balance, sharpening=sharpening)
+        whole = render(shot.mosaic, camera.geometry, camera.white_balance, sharpening=sharpening)
+        picture = framed(whole, camera.jpeg_crop, camera.jpeg_scale)
+        inside = encode(framed(whole, camera.jpeg_crop), quality=80) if preview else None
         names = []
         for kind in formats:
             if kind == "jpeg":
@@ -90,7 +95,8 @@ def write_shoot(
                 data = _dng(camera, shot, picture)
             else:
                 rng = np.random.default_rng([camera.seed, _COMPRESSION, exposure.index])
-                data = _nef(camera, shot, compressions[int(rng.integers(len(compressions)))], picture)
+                compression = compressions[int(rng.integers(len(compressions)))]
+                data = _nef(camera, shot, compression, picture, inside)
             path = directory / f"DSC_{exposure.index + 1:04d}{_SUFFIX[kind]}"
             path.write_bytes(data)
             moment = exposure.captured.timestamp()
@@ -114,7 +120,11 @@ def _multipliers(camera: SimulatedCamera) -> tuple[float, float, float]:
 
 
 def _nef(
-    camera: SimulatedCamera, shot: Shot, compression: NefCompression, picture: NDArray[np.uint8]
+    camera: SimulatedCamera,
+    shot: Shot,
+    compression: NefCompression,
+    picture: NDArray[np.uint8],
+    preview: bytes | None,
 ) -> bytes:
     electronics, conditions = camera.electronics, shot.conditions
     if electronics.bits not in (12, 14) or not camera.make.upper().startswith("NIKON"):
@@ -137,6 +147,7 @@ def _nef(
         noise_reduction=conditions.noise_reduction or "OFF",
         black=electronics.black_dn,
         thumbnail=thumbnail(picture),
+        preview=preview,
     )
 
 

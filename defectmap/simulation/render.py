@@ -59,6 +59,31 @@ def render(
     return _sharpened(picture, sharpening) if sharpening else picture
 
 
+def framed(picture: Picture, crop: tuple[int, int, int, int], scale: float = 1.0) -> Picture:
+    """Return what a camera's JPEG shows of the visible area.
+
+    Parameters
+    ----------
+    picture : ndarray of shape (rows, cols, 3), uint8
+    crop : tuple of int
+        Rows and columns to leave out: top, left, bottom, right.
+    scale : float
+        At most 1; sizes are rounded.
+
+    Returns
+    -------
+    ndarray of shape (rows, cols, 3), uint8
+    """
+    top, left, bottom, right = crop
+    part = picture[top : picture.shape[0] - bottom, left : picture.shape[1] - right]
+    if scale == 1.0:
+        return np.ascontiguousarray(part)
+    from PIL import Image  # noqa: PLC0415 - only needed for files
+
+    size = round(part.shape[1] * scale), round(part.shape[0] * scale)
+    return np.asarray(Image.fromarray(np.ascontiguousarray(part)).resize(size, Image.Resampling.BICUBIC))
+
+
 def encode(
     picture: Picture, *, quality: int = 92, subsampling: str = "4:2:0", exif: bytes | None = None
 ) -> bytes:

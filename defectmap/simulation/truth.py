@@ -76,7 +76,7 @@ class GroundTruth:
 
     @property
     def jpeg_sites(self) -> frozenset[tuple[int, int]]:
-        """Positions of the planted defects on the JPEG grid, which is the visible area."""
+        """Positions of the planted defects on the grid of a JPEG that shows the whole visible area."""
         return frozenset((row - self.geometry.top, col - self.geometry.left) for row, col in self.sites)
 
     def at(self, row: int, col: int) -> PlantedDefect | None:
