@@ -7,7 +7,7 @@ mean picture and by healthy neighbours alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,9 @@ from defectmap.model.defects import Defect, Kind, Structure, StructureKind
 _ROUNDS = 8  # each may uncover members deeper in a heap
 _SURROUNDINGS = 8  # rows and columns around a heap that show what is usual there
 _WITNESSES = 12  # the nearest healthy sites of the colour whose median is the level
-_CLEAR = 6.0  # standard deviations of the healthy sites around
+_CLEAR = 4.0  # standard deviations of the healthy sites around; few sites are judged, so this suffices
+_ENCLOSED, _LIKELY = 4, 2.0  # with so many bad neighbours of its colour, less of them will do
+_HIDING = 2  # bad neighbours of the same colour can hide a site
 _SPILL = 0.1  # so much of the strongest member may be light or charge that spilt over
 
 _Sites = NDArray[np.int64]
@@ -95,7 +97,7 @@ def grow_clusters(
         members = set(heap)
         for _ in range(_ROUNDS):
             hidden = plane.hideable(members)
-            off = plane.clearly_off([*doubtful, *hidden, top], members | set(hidden), everywhere)
+            off = plane.off([*doubtful, *hidden], top, members, everywhere)
             echoes = [s for s in doubtful if s in members and s not in off]
             new = [s for s in hidden if s in off]
             if not echoes and not new:
@@ -181,27 +183,32 @@ class _Plane:
 
     def hideable(self, members: set[tuple[int, int]]) -> list[tuple[int, int]]:
         """Return the sites beside members that have two of their own colour among them, ordered."""
-        found = set()
+        found: set[tuple[int, int]] = set()
         for row, col in members:
             for place in ((row + y, col + x) for y in (-1, 0, 1) for x in (-1, 0, 1)):
                 inside = 0 <= place[0] < self.shape[0] and 0 <= place[1] < self.shape[1]
-                if inside and place not in members and place not in found and self._hides(place, members):
+                fresh = inside and place not in members and place not in found
+                if fresh and self._alike_near(place, members) >= _HIDING:
                     found.add(place)
         return sorted(found)
 
-    def _hides(self, site: tuple[int, int], members: set[tuple[int, int]]) -> bool:
+    def _alike_near(self, site: tuple[int, int], members: set[tuple[int, int]]) -> int:
+        """Count the members of a site's colour up to two rows and columns away."""
         own = self.colour(*site)
         steps = range(-2, 3)
-        near = ((site[0] + y, site[1] + x) for y in steps for x in steps)
-        return sum(place in members and self.colour(*place) == own for place in near) >= 2
+        near = ((site[0] + y, site[1] + x) for y in steps for x in steps if (y, x) != (0, 0))
+        return sum(place in members and self.colour(*place) == own for place in near)
 
-    def clearly_off(
+    def off(
         self,
-        tested: list[tuple[int, int]],
-        doubted: set[tuple[int, int]],
-        everywhere: dict[tuple[int, int], int],
+        doubted: list[tuple[int, int]],
+        strongest: tuple[int, int],
+        members: set[tuple[int, int]],
+        candidates: Collection[tuple[int, int]],
     ) -> set[tuple[int, int]]:
-        """Return those of the tested sites, the last of them the strongest, that are clearly off."""
+        """Return those of the doubted sites that are off the healthy ones around."""
+        tested = list(dict.fromkeys([*doubted, strongest]))
+        left_out = members.union(doubted)
         rows, cols = np.array(tested).T
         top, bottom = max(rows.min() - _SURROUNDINGS, 0), min(rows.max() + _SURROUNDINGS + 1, self.shape[0])
         left, right = max(cols.min() - _SURROUNDINGS, 0), min(cols.max() + _SURROUNDINGS + 1, self.shape[1])
@@ -209,7 +216,7 @@ class _Plane:
             (r, c)
             for r in range(top, bottom)
             for c in range(left, right)
-            if (r, c) not in everywhere and (r, c) not in doubted
+            if (r, c) not in candidates and (r, c) not in left_out
         ]
         contrast: dict[tuple[int, int], tuple[float, float]] = {}
         for colour in {self.colour(*site) for site in tested}:
@@ -217,8 +224,14 @@ class _Plane:
             healthy = [site for site in around if self.colour(*site) == colour]
             if len(healthy) > _WITNESSES:
                 contrast |= zip(mine, self._contrasts(mine, healthy), strict=True)
-        least = _SPILL * abs(contrast.get(tested[-1], (0.0, 0.0))[0])
-        return {site for site, (off, sigma) in contrast.items() if abs(off) > max(_CLEAR * sigma, least)}
+        most = contrast.get(strongest, (0.0, 0.0))[0]
+        found = set()
+        for site in set(doubted) & contrast.keys():
+            value, sigma = contrast[site]
+            enclosed = value * most > 0 and self._alike_near(site, members) >= _ENCLOSED
+            if abs(value) > max((_LIKELY if enclosed else _CLEAR) * sigma, _SPILL * abs(most)):
+                found.add(site)
+        return found
 
     def _contrasts(
         self, tested: list[tuple[int, int]], healthy: list[tuple[int, int]]

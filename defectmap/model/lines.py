@@ -30,9 +30,27 @@ _FEWEST = 12  # sites of a line; fewer may be defects that lie in a row by chanc
 _ORDINARY = 6.0  # so many spreads of the columns still are their fixed pattern
 _EDGE, _EDGE_DEMAND = 2, 3.0  # lines at an edge, predicted from one side only, must be so much stronger
 _BLOCK = 16
+_SLIGHT = 2.0  # mean score of runs that are levelled, if not listed
 
 _Plane = NDArray[np.float32]
 _Known = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The columns and rows, whole or in part, that stand out from their neighbours.
+
+    Attributes
+    ----------
+    bad : tuple of Structure
+        Worth listing.
+    slight : tuple of Structure
+        Certain, but too weak to see, no more than other columns have, or the echo of a bad one in the
+        prediction: to be levelled, so that none of their sites passes for a defect.
+    """
+
+    bad: tuple[Structure, ...] = ()
+    slight: tuple[Structure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +97,7 @@ def without_fixed_pattern(
     score: _Plane,
     known: _Known,
     period: tuple[int, int],
-    lines: Sequence[Structure] = (),
+    lines: Lines | None = None,
     reach: int = 4,
 ) -> None:
     """Take the fixed pattern of columns and rows out of a plane of scores, in place.
@@ -95,27 +113,31 @@ def without_fixed_pattern(
         False where there is no score; 0 is left there.
     period : tuple of int
         Rows and columns of the CFA.
-    lines : sequence of Structure
-        Bad columns and rows, of :func:`find_lines`. They do not enter the medians, and their sites become 0.
-        A bad line shifts the prediction of those beside it; that shift is taken out along its length.
+    lines : Lines, optional
+        Those of :func:`find_lines`. They do not enter the medians. The sites of bad ones become 0, slight
+        ones are levelled, and so is what lies along a bad one, whose prediction it shifts.
     reach : int
-        Rows or columns beside a line that its shift may reach.
+        Rows or columns beside a bad line that its shift may reach.
     """
+    lines = lines or Lines()
     trusted = known
-    if lines:
+    if lines.bad or lines.slight:
         trusted = known.copy()
-        for line in lines:
+        for line in (*lines.bad, *lines.slight):
             trusted[_members(line)] = False
-    for values, good, (rows, _) in (
-        (score, trusted, period),
-        (score.T, trusted.T, period[::-1]),
-    ):
+    for values, good, (rows, _) in ((score, trusted, period), (score.T, trusted.T, period[::-1])):
         pattern = _pattern(values, good, rows).removable()
         for phase in range(rows):
             values[phase::rows] -= pattern[phase]
-    for line in lines:
-        along, good = (score, trusted) if line.kind is StructureKind.COLUMN else (score.T, trusted.T)
-        _flatten_beside(along, good, line, period if along is score else period[::-1], reach)
+    for line in lines.slight:
+        part = _members(line)
+        trusted[part] = known[part]
+        score[part] -= np.median(score[part][known[part]])
+    for line in lines.bad:
+        if line.kind is StructureKind.COLUMN:
+            _level_beside(score, trusted, (line.left, line.top, line.bottom), period[0], reach)
+        else:
+            _level_beside(score.T, trusted.T, (line.top, line.left, line.right), period[1], reach)
     score *= trusted
 
 
@@ -127,7 +149,7 @@ def find_lines(
     *,
     reach: int = 4,
     dominance: float = 2.0,
-) -> tuple[Structure, ...]:
+) -> Lines:
     """Find bad columns and rows, whole, in part, or only every second site of them (one colour).
 
     Parameters
@@ -149,7 +171,7 @@ def find_lines(
 
     Returns
     -------
-    tuple of Structure
+    Lines
         Columns and rows in coordinates of the plane. `strength` is the median score of the members, in units
         of the noise of healthy sites.
     """
@@ -162,15 +184,25 @@ def find_lines(
     flat *= known
     noise = _noise(flat, known)
     if noise == 0.0:
-        return ()
+        return Lines()
     flat *= np.float32(1.0 / noise)
-    found: list[Structure] = []
+    bad: list[Structure] = []
+    slight: list[Structure] = []
     for kind, pattern in ((StructureKind.COLUMN, columns), (StructureKind.ROW, rows)):
-        demanded = max(threshold, _ORDINARY * float(pattern.spreads.max()) / noise)
         across = kind is StructureKind.ROW
-        lines = list(_scan(flat.T if across else flat, known.T if across else known, demanded, across))
-        found += _without_echoes(lines, kind, reach, dominance)
-    return tuple(found)
+        demanded = max(threshold, _ORDINARY * float(pattern.spreads.max()) / noise)
+        plane = (flat.T, known.T) if across else (flat, known)
+        strong: list[Structure] = []
+        weak: list[Structure] = []
+        for first, last, column, step, sign, strength, listed in _scan(*plane, demanded):
+            box = (column, first, column + 1, last) if across else (first, column, last, column + 1)
+            period_of = (1, step) if across else (step, 1)
+            line = Structure(kind, *box, period=period_of, strength=strength, sign=sign)
+            (strong if listed else weak).append(line)
+        kept = _without_echoes(strong, kind, reach, dominance)
+        bad += kept
+        slight += [line for line in strong if line not in kept] + weak
+    return Lines(tuple(bad), tuple(slight))
 
 
 def _members(line: Structure) -> tuple[slice, slice]:
@@ -226,49 +258,56 @@ def _noise(flat: _Plane, known: _Known) -> float:
     return _scale(flat[::step, ::step][known[::step, ::step]])
 
 
-def _flatten_beside(
-    score: _Plane, trusted: _Known, line: Structure, period: tuple[int, int], reach: int
+def _level_beside(
+    score: _Plane, trusted: _Known, place: tuple[int, int, int], phases: int, reach: int
 ) -> None:
-    """Take the shift of the columns beside a bad one out, along its length."""
-    first, last, column = line.top, line.bottom, line.left
-    if line.kind is StructureKind.ROW:
-        first, last, column = line.left, line.right, line.top
+    """Take the shift of the columns beside a bad one, (column, first row, last row), out along its length."""
+    column, first, last = place
     first, last = max(first - reach, 0), min(last + reach, score.shape[0])
-    for phase in range(first, min(first + period[0], last)):
-        part = slice(phase, last, period[0])
+    for phase in range(first, min(first + phases, last)):
+        part = slice(phase, last, phases)
         for beside in range(max(column - reach, 0), min(column + reach + 1, score.shape[1])):
             good = trusted[part, beside]
             if good.any():
                 score[part, beside] -= np.median(score[part, beside][good])
 
 
-def _scan(flat: _Plane, known: _Known, demanded: float, across: bool) -> Iterator[Structure]:
-    """Find the bad columns of a plane in units of its noise; `across` if its columns are rows."""
+def _scan(
+    flat: _Plane, known: _Known, demanded: float
+) -> Iterator[tuple[int, int, int, int, int, float, bool]]:
+    """Yield the runs that stand out in the columns of a plane in units of its noise.
+
+    Each is (first row, row beyond the last, column, step, sign, strength, whether it is as strong as
+    demanded).
+    """
     length, width = flat.shape
     if length < _FEWEST:
         return
-    clip = np.float32(1.5 * demanded)
-    # Few columns have a block whose mean comes near: the others are not looked at site by site.
-    blocks = np.add.reduceat(np.clip(flat, -clip, clip), np.arange(0, length, _BLOCK), axis=0)
-    for column in np.flatnonzero((np.abs(blocks) > 0.3 * demanded * _BLOCK).any(axis=0)).tolist():
+    for column in _promising(flat, demanded).tolist():
         needed = demanded * (_EDGE_DEMAND if min(column, width - 1 - column) < _EDGE else 1.0)
         values, free = flat[:, column].astype(np.float64), known[:, column].copy()
-        for step, start in ((1, 0), (2, 0), (2, 1)):
+        for least, step, start in (
+            (least, step, start) for least in (needed, _SLIGHT) for step, start in ((1, 0), (2, 0), (2, 1))
+        ):
             own = slice(start, None, step)
             for sign in (1, -1):
-                for first, last in _segments(sign * values[own], free[own], needed):
+                for first, last in _segments(sign * values[own], free[own], least):
                     begin, end = start + first * step, start + (last - 1) * step + 1
                     members = slice(begin, end, step)
                     strength = float(np.median((sign * values[members])[free[members]]))
                     free[members] = False
-                    box = (column, begin, column + 1, end) if across else (begin, column, end, column + 1)
-                    yield Structure(
-                        StructureKind.ROW if across else StructureKind.COLUMN,
-                        *box,
-                        period=(1, step) if across else (step, 1),
-                        strength=strength,
-                        sign=sign,
-                    )
+                    yield begin, end, column, step, sign, strength, least == needed
+
+
+def _promising(flat: _Plane, demanded: float) -> NDArray[np.int64]:
+    """Return the columns with a block of rows whose mean comes near: others need no look at every site."""
+    starts = np.arange(0, flat.shape[0], _BLOCK)
+    near = np.zeros(flat.shape[1], bool)
+    for least, share in ((demanded, 0.3), (_SLIGHT, 0.5)):
+        clip = np.float32(1.5 * least)
+        blocks = np.add.reduceat(np.clip(flat, -clip, clip), starts, axis=0)
+        near |= (np.abs(blocks) > share * least * _BLOCK).any(axis=0)
+    return np.flatnonzero(near)
 
 
 def _segments(values: NDArray[np.float64], free: _Known, demanded: float) -> list[tuple[int, int]]:
