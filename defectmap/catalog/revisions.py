@@ -9,11 +9,14 @@ from sqlalchemy import func, insert, select
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.records import Revision, RevisionRecord
-from defectmap.catalog.schema import DefectRow, RevisionRow, RevisionStreamRow, StreamRow
-from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.catalog.schema import DefectRow, RevisionRow, RevisionStreamRow, StreamRow, StructureRow
+from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
 from defectmap.model.sensor import Grid
 
 _DEFECT = tuple(field.name for field in fields(Defect))
+_STRUCTURE = tuple(
+    field.name for field in fields(Structure) if field.name not in {"kind", "period", "offsets"}
+)
 
 
 class Revisions:
@@ -63,6 +66,14 @@ class Revisions:
                         [
                             {"revision_id": revision_id, "stream_id": stream_id, **_values(defect)}
                             for defect in defects
+                        ],
+                    )
+                if defects.structures:
+                    connection.execute(
+                        insert(StructureRow),
+                        [
+                            {"revision_id": revision_id, "stream_id": stream_id, **_parts(structure)}
+                            for structure in defects.structures
                         ],
                     )
         return number
@@ -129,10 +140,23 @@ class Revisions:
         for stream_id, *values in rows:
             found = dict(zip(_DEFECT, values, strict=True))
             entries.setdefault(stream_id, []).append(Defect(**{**found, "kind": Kind(found["kind"])}))
+        structures: dict[int, list[Structure]] = {}
+        for row in self._database.connection.execute(
+            select(*StructureRow.__table__.c).where(StructureRow.revision_id == revision_id)
+        ):
+            structures.setdefault(row.stream_id, []).append(
+                Structure(
+                    StructureKind(row.kind),
+                    period=(row.period_rows, row.period_cols),
+                    offsets=tuple((y, x) for y, x in row.offsets),
+                    **{name: getattr(row, name) for name in _STRUCTURE},
+                )
+            )
         return {
             stream.id: DefectMap(
                 Grid("raw" if stream.kind == "raw" else "jpeg", stream.height, stream.width),
                 tuple(entries.get(stream.id, ())),
+                tuple(structures.get(stream.id, ())),
             )
             for stream in streams
         }
@@ -140,3 +164,12 @@ class Revisions:
 
 def _values(defect: Defect) -> dict[str, Any]:
     return {name: getattr(defect, name) for name in _DEFECT} | {"kind": defect.kind.value}
+
+
+def _parts(structure: Structure) -> dict[str, Any]:
+    return {name: getattr(structure, name) for name in _STRUCTURE} | {
+        "kind": structure.kind.value,
+        "period_rows": structure.period[0],
+        "period_cols": structure.period[1],
+        "offsets": [list(offset) for offset in structure.offsets],
+    }

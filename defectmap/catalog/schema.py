@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -308,6 +308,36 @@ class DefectRow(Base):
     last_bad: Mapped[datetime | None]
     first_good: Mapped[datetime | None]
     origin: Mapped[str] = mapped_column(server_default="")
+
+    __table_args__ = (Index(None, "revision_id", "stream_id"),)
+
+
+class StructureRow(Base):
+    """Photosites of a revision that are bad together: a column, a row, a lattice or a cluster.
+
+    `bottom` and `right` are the first row and column beyond it; `offsets` are the members within one period
+    as [row, col] from (`top`, `left`).
+    """
+
+    __tablename__ = "structures"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"))
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
+    kind: Mapped[str]
+    top: Mapped[int]
+    left: Mapped[int]
+    bottom: Mapped[int]
+    right: Mapped[int]
+    period_rows: Mapped[int]
+    period_cols: Mapped[int]
+    offsets: Mapped[list[Any]] = mapped_column(JSON)
+    strength: Mapped[float]
+    sign: Mapped[int]
+    last_good: Mapped[datetime | None]
+    first_bad: Mapped[datetime | None]
+    last_bad: Mapped[datetime | None]
+    first_good: Mapped[datetime | None]
 
     __table_args__ = (Index(None, "revision_id", "stream_id"),)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from defectmap.catalog.records import RepairRecord, RevisionRecord, StoredRepair
-from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
 from defectmap.model.sensor import Grid
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
@@ -33,6 +33,10 @@ SUSPECT = Defect(
     last_bad=datetime(2010, 1, 1),
     first_good=datetime(2011, 1, 1),
 )
+COLUMN = Structure(
+    StructureKind.COLUMN, 0, 5, 6, 6, (2, 1), ((1, 0),), 8.25, -1, first_bad=datetime(2009, 5, 1, 1, 2, 3, 4)
+)
+PAIR = Structure(StructureKind.CLUSTER, 1, 3, 3, 5, (2, 2), ((0, 1), (1, 0)), 5.0)
 
 
 @pytest.fixture
@@ -71,6 +75,15 @@ def test_revision_comes_back(catalog, stream, revision):
     assert revision == stored.content
     assert [asdict(SUSPECT), asdict(HOT)] == [asdict(defect) for defect in stored.maps[stream.id]]
     assert isinstance(stored.maps[stream.id].entries[0].kind, Kind)
+
+
+def test_structures_come_back(catalog, stream, revision):
+    """A revision keeps every field of its structures, also where there is no single defect."""
+    alone = DefectMap(stream.grid, (), (PAIR, COLUMN))
+
+    catalog.revisions.save(stream.sensor_id, replace(revision, maps={stream.id: alone}))
+
+    assert {stream.id: alone} == catalog.revisions.latest(stream.sensor_id).maps
 
 
 def test_revisions_count_up_for_each_sensor(catalog, stream, revision, d80):

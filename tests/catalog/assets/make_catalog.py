@@ -19,7 +19,7 @@ import numpy as np
 from defectmap.catalog import open_catalog
 from defectmap.catalog.records import FileRecord, FrameRecord, RepairRecord, RevisionRecord
 from defectmap.catalog.schema import HEAD
-from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
 from defectmap.model.frame import Conditions
 from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
@@ -58,7 +58,10 @@ def make(path: Path) -> None:
             3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, first_bad=datetime(2009, 5, 1, 12)
         )
         carried = replace(hot, row=2, col=2, origin="raw:16x12")
-        maps = {raw.id: DefectMap(raw.grid, (hot,)), jpeg.id: DefectMap(jpeg.grid, (carried,))}
+        half = Structure(
+            StructureKind.COLUMN, 2, 5, 9, 6, (2, 1), ((0, 0),), 7.5, -1, datetime(2009, 5, 1, 12)
+        )
+        maps = {raw.id: DefectMap(raw.grid, (hot,), (half,)), jpeg.id: DefectMap(jpeg.grid, (carried,))}
         catalog.revisions.save(sensor.id, RevisionRecord(maps, CREATED, "0.1.0", 1, 3, 3, {"threshold": 6.2}))
         revision = catalog.revisions.latest(sensor.id)
         assert revision is not None
