@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,15 @@ from defectmap import __version__
 from defectmap.catalog.records import Revision, RevisionRecord, SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.measuring import capture_order
+from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_ALARMS
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
 from defectmap.model.mapping import FrameFacts, build_map
+from defectmap.model.registration import Attempt, combined, document
 from defectmap.model.scenes import join_scenes
+from defectmap.model.sensor import Grid
+from defectmap.model.supporting import FIELDS, carry_down, carry_up, confirm
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
             facts = _facts(catalog.frames.of_stream(stream.id))
             maps[stream.id] = _judge(catalog, stream, facts)
             sources.append(_source(stream, list(facts.values())))
+        attempts = _register(catalog, sensor, maps)
+        maps = _supported(catalog, sensor, maps, attempts)
     record = RevisionRecord(
         maps,
         now or datetime.now(UTC),
@@ -76,7 +83,12 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
         METHOD,
         sum(source["frames"] for source in sources),
         sum(source["scenes"] for source in sources),
-        {"sensor": sensor.identity.name, "false_alarms": FALSE_ALARMS, "streams": sources},
+        {
+            "sensor": sensor.identity.name,
+            "false_alarms": FALSE_ALARMS,
+            "streams": sources,
+            "registrations": [document(attempt) for attempt in attempts.values()],
+        },
     )
     with catalog.transaction():
         latest = catalog.revisions.latest(sensor.id)
@@ -108,7 +120,69 @@ def _same(old: RevisionRecord, new: RevisionRecord) -> bool:
         new.scenes,
         new.method,
         new.program_version,
-    )
+    ) and old.provenance.get("registrations", []) == new.provenance["registrations"]
+
+
+def _register(
+    catalog: Catalog, sensor: SensorRecord, maps: Mapping[int, DefectMap]
+) -> dict[tuple[int, int], Attempt]:
+    """Find out how the grids lie on each other, by the ids of a finer or larger stream and a JPEG stream."""
+    streams = {stream.id: stream for stream in catalog.sensors.streams(sensor.id)}
+    previews = catalog.sensors.registrations(sensor.id)
+    # Raw first, then the larger pictures.
+    order = sorted(streams, key=lambda i: (maps[i].grid.kind != "raw", -_size(maps[i].grid), i))
+    attempts = {}
+    for number, source in enumerate(order):
+        for target in order[number + 1 :]:
+            if maps[target].grid.kind == "jpeg":
+                found = register_defects(maps[source], maps[target], streams[source].geometry)
+                attempts[source, target] = combined(found, previews.get((source, target)))
+    known = {pair: attempt.registration for pair, attempt in attempts.items() if attempt.registration}
+    for (source, target), attempt in attempts.items():
+        ways = (
+            known[source, between].then(known[between, target])
+            for between in order
+            if (source, between) in known and (between, target) in known
+        )
+        if attempt.registration is None and (through := next(ways, None)) is not None:
+            attempts[source, target] = replace(attempt, registration=through, reason="")
+    return attempts
+
+
+def _supported(
+    catalog: Catalog,
+    sensor: SensorRecord,
+    maps: Mapping[int, DefectMap],
+    attempts: Mapping[tuple[int, int], Attempt],
+) -> dict[int, DefectMap]:
+    """Let the maps of registered grids support each other."""
+    streams = {stream.id: stream for stream in catalog.sensors.streams(sensor.id)}
+    registered = {pair: a.registration for pair, a in attempts.items() if a.registration}
+    own = dict(maps)
+    for (source, target), found in registered.items():
+        own[source], own[target] = confirm(own[source], own[target], found)
+    result = dict(own)
+    for (source, target), found in registered.items():
+        result[target] = carry_down(own[source], result[target], found)
+        stream = streams[source]
+        look = partial(_look, catalog, stream)
+        result[source] = carry_up(own[target], result[source], found, stream.geometry, look)
+    return result
+
+
+def _look(catalog: Catalog, stream: StreamRecord, rows: slice, cols: slice) -> dict[str, NDArray[Any]]:
+    """Return the sums of all epochs in a window of a stream's plane, of a JPEG its luma."""
+    plane = "mosaic" if stream.geometry else "luma"
+    shape = rows.stop - rows.start, cols.stop - cols.start
+    window: dict[str, NDArray[Any]] = {field: np.zeros(shape) for field in FIELDS}
+    for epoch in catalog.evidence.epochs(stream.id):
+        for field in FIELDS:
+            window[field] += catalog.evidence.read_plane(stream.id, epoch, f"{plane}.{field}", rows)[:, cols]
+    return window
+
+
+def _size(grid: Grid) -> int:
+    return grid.height * grid.width
 
 
 def _facts(stored: list[StoredFrame]) -> dict[int, FrameFacts]:

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, RepairRecord, SensorRecord
+from defectmap.catalog.records import (
+    FileRecord,
+    FrameRecord,
+    Outcome,
+    RepairRecord,
+    SensorRecord,
+    StreamRecord,
+)
 from defectmap.catalog.store import Catalog
 from defectmap.crew import Crew, Task, affordable_workers
 from defectmap.errors import FailedPhotoError
@@ -16,6 +23,7 @@ from defectmap.measuring import Part, Photo, Trouble, measure
 from defectmap.media.discover import FoundFile, TroubledFile, discover
 from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import SensorIdentity, StreamKind
+from defectmap.previewing import learn_from_previews
 from defectmap.settling import StreamScenes, fold_epochs, newest_epoch
 
 TASK_FRAMES = 128
@@ -123,6 +131,7 @@ class _Run:
         self._scenes: dict[int, StreamScenes] = {}
         self._overcounted: dict[int, int] = {}
         self._copies: list[Photo] = []
+        self._raws: dict[int, tuple[StreamRecord, list[Photo]]] = {}
         self._known = 0
         self._repairs = {r.repair.output_digest: r.repair for r in catalog.repairs.select(undone=True)}
         self.ingested = 0
@@ -187,6 +196,8 @@ class _Run:
         with self._catalog.transaction():
             for copy in self._copies:
                 self._is_known(copy)
+        for stream, raws in self._raws.values():
+            learn_from_previews(self._catalog, stream, raws)
 
     def outcome(self) -> IngestOutcome:
         """Sum up."""
@@ -302,6 +313,8 @@ class _Run:
             frame_id = catalog.frames.add(stream.id, record, frame.sightings)
             self._remember(photo.file, photo.digest, frame_id=frame_id)
             added[frame_id] = frame.signature
+        if stream.geometry is not None:
+            self._raws.setdefault(stream.id, (stream, []))[1].extend(frame.photo for frame in part.frames)
         self._overcounted[stream.id] = scenes.settle(added)
         fold_epochs(catalog, sensor.id, part.grid.kind)
         self._sensors[sensor.id] = sensor

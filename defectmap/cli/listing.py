@@ -14,9 +14,11 @@ from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_c
 from defectmap.errors import UsageError
 
 if TYPE_CHECKING:
+    from defectmap.catalog.records import Revision
     from defectmap.catalog.store import Catalog
     from defectmap.detect import Detection
     from defectmap.model.defects import Defect
+    from defectmap.model.sensor import Grid as MapGrid
 
 Grid = Annotated[
     str | None,
@@ -125,6 +127,7 @@ def detect(ctx: typer.Context, camera: Camera = None, json: Json = False) -> int
                         "suspects": detection.suspects,
                         "frames": detection.revision.content.frames,
                         "new": detection.is_new,
+                        "registrations": registrations(detection.revision),
                     }
                     for detection in detections
                 ]
@@ -173,16 +176,27 @@ def defects(
                     "grid": found.grid.kind,
                     "width": found.grid.width,
                     "height": found.grid.height,
+                    "registrations": registrations(revision, found.grid),
                     "defects": [_entry(entry) for entry in certain],
                     **({"suspects": [_entry(entry) for entry in uncertain]} if suspects else {}),
                 }
             )
             return 0
         headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
+        carried = any(entry.origin for entry in entries)
         session.terminal.table(
-            [*headings, "lacks"] if suspects else headings,
-            [[*_row(entry), *([entry.missing] if suspects else [])] for entry in entries],
+            [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else [])],
+            [
+                [
+                    *_row(entry),
+                    *([entry.origin] if carried else []),
+                    *([entry.missing] if suspects else []),
+                ]
+                for entry in entries
+            ],
         )
+        for text in _registered(revision, found.grid):
+            session.terminal.say(text)
         noun = "suspect" if suspects else "defect"
         session.terminal.show(
             f"{_count(len(entries), noun)} on the {found.grid.kind} grid of {sensor.name}, "
@@ -252,6 +266,9 @@ def show_detections(session: Session, catalog: Catalog, detections: Sequence[Det
             for stream_id, found in detection.revision.maps.items()
         ],
     )
+    for detection in detections:
+        for text in _registered(detection.revision):
+            session.terminal.say(f"{detection.sensor.name}: {text}")
     bad = [detection for detection in detections if detection.defects]
     if bad:
         worst = max(bad, key=lambda detection: detection.defects)
@@ -259,6 +276,27 @@ def show_detections(session: Session, catalog: Catalog, detections: Sequence[Det
         session.terminal.suggest(session.command("defects", *option), session.command("fix", *option))
     elif detections:
         session.terminal.say("no defect is certain; more photos of different scenes show more")
+
+
+def registrations(revision: Revision, grid: MapGrid | None = None) -> list[dict[str, Any]]:
+    """Return how the grids of a sensor lie on each other, or one of them on others, as a revision says it."""
+    known: list[dict[str, Any]] = revision.content.provenance.get("registrations", [])
+    if grid is None:
+        return known
+    wanted = {"kind": grid.kind, "height": grid.height, "width": grid.width}
+    return [entry for entry in known if wanted in (entry["source"], entry["target"])]
+
+
+def _registered(revision: Revision, grid: MapGrid | None = None) -> list[str]:
+    """Return the same in sentences; of grids that stay apart, those of raw files against JPEGs."""
+    sentences = []
+    for entry in registrations(revision, grid):
+        if entry["registered"]:
+            sentences.append(entry["text"])
+        elif entry["source"]["kind"] == "raw":
+            size = f"{entry['target']['width']}x{entry['target']['height']}"
+            sentences.append(f"whether raw and JPEG {size} lie in one frame is not sure: {entry['reason']}")
+    return sentences
 
 
 def _moment(text: str) -> datetime:
@@ -294,6 +332,7 @@ def _entry(entry: Defect) -> dict[str, Any]:
         "frames_seen": entry.frames_seen,
         "scenes": entry.scenes,
         **{name: getattr(entry, name) for name in _TIMES},
+        "origin": entry.origin or None,
     }
     return document if entry.certain else document | {"missing": entry.missing}
 

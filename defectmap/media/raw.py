@@ -84,7 +84,7 @@ def read_preview(data: bytes) -> bytes | None:
             found = raw.extract_thumb()
         except (rawpy.LibRawNoThumbnailError, rawpy.LibRawUnsupportedThumbnailError):
             return None
-        return found.data if found.format == rawpy.ThumbFormat.JPEG else None
+        return bytes(found.data) if found.format == rawpy.ThumbFormat.JPEG else None
 
 
 def read_colour(data: bytes, identity: SensorIdentity) -> RawColour:

@@ -65,7 +65,9 @@ def mosaic_sites(
     doubtful: list[tuple[int, int]] = []
     for defect in defects:
         if 0 <= defect.row - top < height and 0 <= defect.col - left < width:
-            (sites if surely_bad(defect, day) else doubtful).append((defect.row, defect.col))
+            # Of a site that a JPEG told, the place is not as certain as the defect: let the frame show it.
+            sure = surely_bad(defect, day) and not defect.origin
+            (sites if sure else doubtful).append((defect.row, defect.col))
     if doubtful:
         z = score_frame(frame)["mosaic"].z
         for row, col in doubtful:

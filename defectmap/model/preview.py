@@ -1,9 +1,9 @@
 """How a camera's own picture lies on its raw frame: found by laying the one over the other.
 
-Many raw files hold the JPEG that the camera made of the same exposure. Tiles of both are correlated (normalised
-cross-correlation by Fourier transform, Lewis, Vision Interface 1995). It is one exposure, so that nothing moved
-between them: all tiles must agree to the pixel. Where they do not, the camera scaled the picture or straightened
-the lens's distortion, and no shift brings the two together.
+Many raw files hold the JPEG that the camera made of the same exposure. Tiles of both are correlated
+(normalised cross-correlation by Fourier transform, Lewis, Vision Interface 1995). It is one exposure, so that
+nothing moved between them: all tiles must agree to the pixel. Where they do not, the camera scaled the
+picture or straightened the lens's distortion, and no shift brings the two together.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from defectmap.model.frame import RawFrame
 from defectmap.model.registration import Attempt, Registration
-from defectmap.model.sensor import Grid
+from defectmap.model.sensor import Grid, MosaicGeometry
 
 _TILE = 192  # pixels
 _TILES = 5  # in each direction
@@ -56,13 +56,9 @@ def register_preview(frame: RawFrame, luma: NDArray[np.uint8]) -> Attempt:
     """
     grid = Grid("jpeg", *luma.shape)
     spare = frame.mosaic.shape[0] - luma.shape[0], frame.mosaic.shape[1] - luma.shape[1]
-    # A picture of another size was cut or scaled: only one of full size can tell more than that.
-    if max(spare) > _SPARE * 2 or min(spare) < -_SPARE:
+    if not may_be_full_size(frame.geometry, luma.shape):
         return Attempt(frame.grid, grid, None, "the preview is not of full size")
-    if min(luma.shape) < 2 * _TILE:
-        tile = min(luma.shape) // 4
-    else:
-        tile = _TILE
+    tile = _TILE if min(luma.shape) >= 2 * _TILE else min(luma.shape) // 4
     # One period of the colour filter array, in both, holds all colours and leaves their place the same.
     box = frame.geometry.period
     if max(box) > 6 or tile < 4 * _ASIDE:
@@ -70,12 +66,18 @@ def register_preview(frame: RawFrame, luma: NDArray[np.uint8]) -> Attempt:
     black, white = min(frame.geometry.black), frame.geometry.white
     # A power near that of displays: the camera's tone curve then changes little in the correlation.
     linear = (frame.mosaic.astype(np.float32) - black) / (white - black)
-    ours = _detail(np.clip(linear, 0.0, 1.0) ** np.float32(0.45), box)
+    ours = _detail(np.power(np.clip(linear, 0.0, 1.0), 0.45, dtype=np.float32), box)
     theirs = _detail(luma.astype(np.float32), box)
     low = tuple(min(-_SPARE // 2, s - _SPARE // 2) for s in spare)
     high = tuple(max(_SPARE // 2, s + _SPARE // 2) for s in spare)
     says = [say for say in _says(ours, theirs, tile, low, high) if say is not None]
     return _verdict(frame, grid, says, (high[0] - low[0] + 1) * (high[1] - low[1] + 1))
+
+
+def may_be_full_size(geometry: MosaicGeometry, shape: tuple[int, ...]) -> bool:
+    """Whether a picture has about as many rows and columns as the visible area; a smaller one was resized."""
+    spare = geometry.visible_height - shape[0], geometry.visible_width - shape[1]
+    return max(spare) <= 2 * _SPARE and min(spare) >= -_SPARE
 
 
 def _verdict(frame: RawFrame, grid: Grid, says: list[_Say], places: int) -> Attempt:
@@ -87,15 +89,13 @@ def _verdict(frame: RawFrame, grid: Grid, says: list[_Say], places: int) -> Atte
     astray = max(max(abs(s.shift[0] - shift[0]), abs(s.shift[1] - shift[1])) for s in says)
     if count < max(_AGREEING, _SHARE * len(says)) or astray > 1 or len(quarters) < _QUARTERS:
         reason = (
-            f"{count} of {len(says)} parts of the preview agree: the camera scaled it, or straightened distortion"
+            f"{count} of {len(says)} parts of the preview agree: it was scaled, or distortion straightened"
         )
         return Attempt(frame.grid, grid, None, reason)
     # The first tile chooses, each further one agrees by chance once in so many places.
     chance = max(float(places) ** -(count - 1), 1e-300)
     row, col = frame.geometry.top + shift[0], frame.geometry.left + shift[1]
-    found = Registration(
-        frame.grid, grid, 1.0, float(row), float(col), count, len(says), chance, "preview"
-    )
+    found = Registration(frame.grid, grid, 1.0, float(row), float(col), count, len(says), chance, "preview")
     return Attempt(frame.grid, grid, found)
 
 
