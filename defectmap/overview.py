@@ -6,13 +6,16 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, time
+from typing import TypeVar
 
 from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import DefectmapError, UsageError
-from defectmap.model.defects import Defect, DefectMap
+from defectmap.model.defects import Defect, DefectMap, Structure
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
+
+_Entry = TypeVar("_Entry", Defect, Structure)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +147,7 @@ def newest_map(
     return revision, revision.maps[stream.id]
 
 
-def bad_during(entries: Iterable[Defect], moment: datetime) -> tuple[Defect, ...]:
+def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...]:
     """Return those that may have been bad at a moment; midnight stands for the whole day that begins then."""
     end = moment
     if moment.time() == time.min:

@@ -260,13 +260,19 @@ class Planner:
             raise SkippedPhotoError("is of a kind that the map does not cover yet: run `defectmap detect`")
         blank = replace(blank, revision=revision.number)
         day = original.conditions.captured
-        defects = tuple(d for d in revision.maps[stream.id].defects if d.bad_on(day))
+        known = revision.maps[stream.id].valid_on(day)
+        defects = known.defects
+        # A line is too long for a guess of what it did to a JPEG.
+        lines = known.lines if original.kind == "raw" else ()
         repaired_in_place = original.present != original.digest
         if repaired_in_place and self._by_digest[original.present].revision_id == revision.id:
             return Step(_clean(blank, f"was repaired in place with revision {revision.number} already"))
-        if not defects:
+        if not defects and not lines:
+            nothing = "has no known defect" + (
+                " but bad columns or rows, which only raw files have repaired" if known.lines else ""
+            )
             undo = ", but was repaired in place with an older map: `defectmap undo` brings the original back"
-            return Step(_clean(blank, "has no known defect" + (undo if repaired_in_place else "")))
+            return Step(_clean(blank, nothing + (undo if repaired_in_place else "")))
         form = self._form(original)
         replaces: bytes | None
         if self._in_place:
@@ -279,7 +285,9 @@ class Planner:
                     _clean(blank, f"was repaired with revision {revision.number} already: {destination}"),
                     holds=destination,
                 )
-        sites = tuple((d.row, d.col) for d in defects)
+        sites = tuple(
+            sorted({*((d.row, d.col) for d in defects), *(site for s in lines for site in s.sites())})
+        )
         task = Correction(
             original.file,
             original.digest,
@@ -288,6 +296,7 @@ class Planner:
             original.conditions,
             defects,
             form,
+            tuple(s for s in known.structures if not s.lists_members),
         )
         planned = replace(blank, output=destination, repaired=sites, status="planned")
         return Step(planned, task, revision.id, original.frame_id, replaces)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import content_digest, read_photo
@@ -24,9 +25,9 @@ from defectmap.media.jpegcodec.errors import (
     MissingSymbolError,
     UnsupportedJpegError,
 )
-from defectmap.model.choosing import mosaic_sites, rendered_sites
+from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites
 from defectmap.model.correction import corrected_values
-from defectmap.model.defects import Defect
+from defectmap.model.defects import Defect, Structure
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.serving import interruptions_held, serve_parent
@@ -51,9 +52,12 @@ class Correction:
     identity : SensorIdentity
     conditions : Conditions
     defects : tuple of Defect
-        Those that may have been bad when the photo was taken, at least one.
+        Those that may have been bad when the photo was taken.
     form : {"same", "dng"}
         Whether the file keeps its format or becomes a DNG.
+    structures : tuple of Structure
+        Bad columns and rows, which are repaired in raw files, and lattices, whose sites are left as they are
+        and help to repair no other. There is at least one defect or line.
     """
 
     source: Path
@@ -63,6 +67,7 @@ class Correction:
     conditions: Conditions
     defects: tuple[Defect, ...]
     form: Literal["same", "dng"] = "same"
+    structures: tuple[Structure, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,8 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
             f"{task.grid.width} x {task.grid.height}"
         )
     sites = mosaic_sites(frame, task.defects, task.conditions.captured)
-    fixed, changed = _fixed(frame, sites, [(d.row, d.col) for d in task.defects])
+    lines = line_sites(frame, [s for s in task.structures if s.is_line])
+    fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), _untrusted(task))
     if not changed:
         return Corrected(None, (), "shows none of its known defects")
     top, left = frame.geometry.top, frame.geometry.left
@@ -220,23 +226,32 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
     return Corrected(repaired, changed)
 
 
-def _fixed(frame: RawFrame, sites: Sites, bad: Sequence[tuple[int, int]]) -> tuple[RawFrame, Sites]:
+def _untrusted(task: Correction) -> NDArray[np.bool_]:
+    """Mark all bad sites on the full stored frame, also those that this photo need not show."""
+    marked = np.zeros((task.grid.height, task.grid.width), np.bool_)
+    for defect in task.defects:
+        marked[defect.row, defect.col] = True
+    for structure in task.structures:
+        for members in structure.slices():
+            marked[members] = True
+    return marked
+
+
+def _fixed(frame: RawFrame, sites: Sites, untrusted: NDArray[np.bool_]) -> tuple[RawFrame, Sites]:
     """Return the frame with the sites replaced, and those that really changed.
 
     No bad site predicts another.
     """
     top, left = frame.geometry.top, frame.geometry.left
     height, width = frame.mosaic.shape
-    chosen = set(sites)
-    untouched = [
-        (r, c) for r, c in bad if (r, c) not in chosen and 0 <= r - top < height and 0 <= c - left < width
-    ]
-    visible = [(row - top, col - left) for row, col in (*sites, *untouched)]
+    visible = [(row - top, col - left) for row, col in sites]
+    inside = untrusted[top : top + height, left : left + width]
     # A filter may overshoot; what the frame holds nowhere may not even fit its samples.
-    values = corrected_values(frame.mosaic, visible, frame.geometry.cfa).clip(0, frame.mosaic.max())
+    values = corrected_values(frame.mosaic, visible, frame.geometry.cfa, inside)
+    values = values.clip(0, frame.mosaic.max())
     mosaic = frame.mosaic.copy()
     changed = []
-    for (row, col), value in zip(sites, values[: len(sites)], strict=True):
+    for (row, col), value in zip(sites, values, strict=True):
         if mosaic[row - top, col - left] != value:
             mosaic[row - top, col - left] = value
             changed.append((row, col))

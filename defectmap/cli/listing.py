@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from defectmap.catalog.records import Revision
     from defectmap.catalog.store import Catalog
     from defectmap.detect import Detection
-    from defectmap.model.defects import Defect
+    from defectmap.model.defects import Defect, Structure
     from defectmap.model.sensor import Grid as MapGrid
 
 Grid = Annotated[
@@ -164,9 +164,10 @@ def defects(
         sensor = choose_camera(catalog, camera)
         stream = choose_stream(catalog, sensor, grid)
         revision, found = newest_map(catalog, sensor, stream)
-        certain, uncertain = found.defects, found.suspects
+        certain, uncertain, structures = found.defects, found.suspects, found.structures
         if moment is not None:
             certain, uncertain = bad_during(certain, moment), bad_during(uncertain, moment)
+            structures = bad_during(structures, moment)
         entries = uncertain if suspects else certain
         if json:
             session.terminal.document(
@@ -177,11 +178,17 @@ def defects(
                     "width": found.grid.width,
                     "height": found.grid.height,
                     "registrations": registrations(revision, found.grid),
+                    "structures": [_structure(structure) for structure in structures],
                     "defects": [_entry(entry) for entry in certain],
                     **({"suspects": [_entry(entry) for entry in uncertain]} if suspects else {}),
                 }
             )
             return 0
+        if structures and not suspects:
+            session.terminal.table(
+                ["structure", "rows", "cols", "every", "photosites", "reads", "sigma", "bad"],
+                [_structure_row(structure) for structure in structures],
+            )
         headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
         carried = any(entry.origin for entry in entries)
         session.terminal.table(
@@ -337,6 +344,38 @@ def _entry(entry: Defect) -> dict[str, Any]:
     return document if entry.certain else document | {"missing": entry.missing}
 
 
+def _structure(structure: Structure) -> dict[str, Any]:
+    return {
+        "kind": structure.kind.value,
+        "rows": [structure.top, structure.bottom - 1],
+        "cols": [structure.left, structure.right - 1],
+        "period": list(structure.period),
+        "offsets": [list(offset) for offset in structure.offsets],
+        "sites": len(structure),
+        "sign": structure.sign,
+        "strength": _finite(structure.strength),
+        **{name: getattr(structure, name) for name in _TIMES},
+    }
+
+
+def _structure_row(structure: Structure) -> list[object]:
+    one = structure.lists_members or structure.period == (1, 1)
+    return [
+        structure.kind.value,
+        _range(structure.top, structure.bottom - 1),
+        _range(structure.left, structure.right - 1),
+        "" if one else f"{structure.period[0]} x {structure.period[1]}",
+        len(structure),
+        "high" if structure.sign > 0 else "low",
+        float(structure.strength),
+        _span(structure),
+    ]
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
 def _row(entry: Defect) -> list[object]:
     return [
         entry.row,
@@ -352,8 +391,8 @@ def _row(entry: Defect) -> list[object]:
     ]
 
 
-def _span(entry: Defect) -> str:
-    """Return when a site was bad, in words."""
+def _span(entry: Defect | Structure) -> str:
+    """Return when it was bad, in words."""
     since = f"since {_day(entry.first_bad)}" if entry.first_bad else "always"
     return f"{since} until {_day(entry.last_bad)}" if entry.first_good else since
 

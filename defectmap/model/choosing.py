@@ -6,7 +6,8 @@ A photosite is replaced by a guess, however good, so one that reads right is lef
 - hot and noisy sites are wrong in some frames only (long exposures, warm sensors, one of two states): they
   are replaced where the frame itself shows them, by more than `SHOWN_SIGMA`;
 - on a day on which a site may have been bad, but was not seen either way (between the last good frame and the
-  first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind.
+  first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind;
+- the sites of a bad column or row are replaced together, where the frame shows the line.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-from defectmap.model.defects import Defect, Kind
+import numpy as np
+
+from defectmap.model.defects import Defect, Kind, Structure
 from defectmap.model.evidence import Z_UNIT
 from defectmap.model.frame import RawFrame
 from defectmap.model.prediction import score_frame
@@ -22,6 +25,9 @@ from defectmap.model.rendered import RenderedSite
 
 SHOWN_SIGMA = 3.0
 """Distance from the prediction, in standard deviations, from which a frame shows a known defect."""
+
+LINE_SIGMA = 1.0
+"""Median distance of the members of a bad line from which a frame shows it, in standard deviations."""
 
 _ALWAYS = frozenset({Kind.STUCK, Kind.DEAD, Kind.DIM, Kind.BRIGHT, Kind.OFFSET})
 _SILENT = -128  # the score of a photosite that says nothing, such as one among clipped highlights
@@ -75,6 +81,41 @@ def mosaic_sites(
             if score != _SILENT and abs(score) > SHOWN_SIGMA * Z_UNIT:
                 sites.append((row, col))
     return tuple(sorted(sites))
+
+
+def line_sites(frame: RawFrame, lines: Iterable[Structure]) -> tuple[tuple[int, int], ...]:
+    """Return the photosites of the bad columns and rows that a raw frame shows.
+
+    Parameters
+    ----------
+    frame : RawFrame
+    lines : iterable of Structure
+        Those that may have been bad on the day, in coordinates of the full stored frame.
+
+    Returns
+    -------
+    tuple of (row, col)
+        In coordinates of the full stored frame, line by line. Of a line that is off by less than
+        `LINE_SIGMA` none: a guess is farther from the truth than its photosites are.
+    """
+    chosen = list(lines)
+    if not chosen:
+        return ()
+    geometry = frame.geometry
+    scores = np.full((geometry.height, geometry.width), _SILENT, np.int8)
+    height, width = frame.mosaic.shape
+    scores[geometry.top : geometry.top + height, geometry.left : geometry.left + width] = score_frame(frame)[
+        "mosaic"
+    ].z
+    sites: list[tuple[int, int]] = []
+    for line in chosen:
+        members = np.concatenate([scores[part].ravel() for part in line.slices()])
+        heard = members[members != _SILENT]
+        if heard.size and line.sign * float(np.median(heard)) >= LINE_SIGMA * Z_UNIT:
+            rows = range(geometry.top, geometry.top + height)
+            cols = range(geometry.left, geometry.left + width)
+            sites += [(row, col) for row, col in line.sites() if row in rows and col in cols]
+    return tuple(sites)
 
 
 def rendered_sites(defects: Iterable[Defect], day: datetime | None) -> tuple[RenderedSite, ...]:

@@ -49,7 +49,10 @@ class _Filter:
 
 
 def corrected_values(
-    mosaic: NDArray[np.uint16], sites: Sequence[tuple[int, int]], cfa: tuple[str, ...]
+    mosaic: NDArray[np.uint16],
+    sites: Sequence[tuple[int, int]],
+    cfa: tuple[str, ...],
+    untrusted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint16]:
     """Return what bad photosites should read, judged by the good ones around them.
 
@@ -58,10 +61,11 @@ def corrected_values(
     mosaic : ndarray of shape (height, width), uint16
         Visible area in DN; it is not changed.
     sites : sequence of (row, col)
-        All bad photosites of the mosaic, in coordinates of the visible area. None of them is ever used to
-        predict another.
+        Bad photosites, in coordinates of the visible area. None of them is ever used to predict another.
     cfa : tuple of str
         Colour filter array from the origin of the mosaic, of any period.
+    untrusted : ndarray of shape (height, width), bool, optional
+        Photosites that predict none either, though they are not to be replaced.
 
     Returns
     -------
@@ -75,7 +79,7 @@ def corrected_values(
         If a site is outside the mosaic.
     """
     height, width = mosaic.shape
-    bad = np.zeros(mosaic.shape, dtype=np.bool_)
+    bad = np.zeros(mosaic.shape, dtype=np.bool_) if untrusted is None else untrusted.copy()
     for row, col in sites:
         if not (0 <= row < height and 0 <= col < width):
             raise ValueError(f"({row}, {col}) is outside the mosaic of {height} x {width}")

@@ -53,8 +53,8 @@ class Defect:
     last_bad, first_good : datetime or None
         Healing lies between them; both None for a site that is still bad.
     origin : str
-        The grid it was found on, such as ``raw:3904x2616``, where that is another than the map's: the site was
-        carried over, and `strength` is in DN of that grid. Else "".
+        The grid it was found on, such as ``raw:3904x2616``, where that is another than the map's: the site
+        was carried over, and `strength` is in DN of that grid. Else "".
     """
 
     row: int
@@ -162,6 +162,14 @@ class Structure:
             members = rows.get((row - self.top) % self.period[0], [])
             for left in range(self.left, self.right, self.period[1]) if members else ():
                 yield from ((row, left + col) for col in members if left + col < self.right)
+
+    def slices(self) -> Iterator[tuple[slice, slice]]:
+        """Yield rows and columns of the members for each offset, to index an array of the grid's shape."""
+        for row, col in self.offsets:
+            yield (
+                slice(self.top + row, self.bottom, self.period[0]),
+                slice(self.left + col, self.right, self.period[1]),
+            )
 
     def moved(self, rows: int, cols: int) -> Structure:
         """Return the same structure so many rows and columns farther from the origin."""

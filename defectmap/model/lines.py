@@ -124,13 +124,13 @@ def without_fixed_pattern(
     if lines.bad or lines.slight:
         trusted = known.copy()
         for line in (*lines.bad, *lines.slight):
-            trusted[_members(line)] = False
+            trusted[next(line.slices())] = False
     for values, good, (rows, _) in ((score, trusted, period), (score.T, trusted.T, period[::-1])):
         pattern = _pattern(values, good, rows).removable()
         for phase in range(rows):
             values[phase::rows] -= pattern[phase]
     for line in lines.slight:
-        part = _members(line)
+        part = next(line.slices())
         trusted[part] = known[part]
         score[part] -= np.median(score[part][known[part]])
     for line in lines.bad:
@@ -203,14 +203,6 @@ def find_lines(
         bad += kept
         slight += [line for line in strong if line not in kept] + weak
     return Lines(tuple(bad), tuple(slight))
-
-
-def _members(line: Structure) -> tuple[slice, slice]:
-    first_row, first_col = line.offsets[0]
-    return (
-        slice(line.top + first_row, line.bottom, line.period[0]),
-        slice(line.left + first_col, line.right, line.period[1]),
-    )
 
 
 def _pattern(score: _Plane, known: _Known, phases: int) -> _Pattern:

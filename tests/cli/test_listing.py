@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from defectmap.catalog.records import RevisionRecord
+from defectmap.catalog.store import open_catalog
+from defectmap.model.defects import DefectMap, Structure, StructureKind
+from defectmap.model.sensor import Grid as MapGrid
+from defectmap.model.sensor import SensorIdentity
 from defectmap.simulation.files import write_shoot
 
 from .conftest import PLANTED, SHOTS, Call, camera
@@ -30,21 +36,55 @@ def test_cameras_in_json(known: Call) -> None:
 def test_defects_in_json(known: Call) -> None:
     """The planted sites are listed with every promised key; times are ISO 8601 or null."""
     document = known("defects", "--json").json
-    assert {k: v for k, v in document.items() if k != "defects"} == {
+    assert {k: v for k, v in document.items() if k not in {"defects", "registrations"}} == {
         "camera": "NIKON D80 3012345",
         "revision": 1,
         "grid": "raw",
         "width": 132,
         "height": 99,
+        "structures": [],
     }
     assert [(d["row"], d["col"]) for d in document["defects"]] == [(p.row, p.col) for p in PLANTED]
     assert set(document["defects"][0]) == {
         *("row", "col", "kind", "colour", "strength", "unit", "confidence", "frames_seen", "scenes"),
-        *("last_good", "first_bad", "last_bad", "first_good"),
+        *("last_good", "first_bad", "last_bad", "first_good", "origin"),
     }
     bright = document["defects"][2]
     assert bright["last_good"] < "2010-06-20" < bright["first_bad"]
     assert bright["first_good"] is None
+
+
+def test_structures_are_listed(call: Call, tmp_path: Path) -> None:
+    """Lines and lattices stand in a table of their own and in the JSON, those of the asked day alone."""
+    grid = MapGrid("raw", 99, 132)
+    column = Structure(
+        StructureKind.COLUMN, 10, 40, 90, 41, (2, 1), strength=7.5, last_good=datetime(2010, 6, 1)
+    )
+    lattice = Structure(StructureKind.LATTICE, 4, 8, 77, 93, (24, 12), ((0, 0), (4, 4)), 12.0, -1)
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        sensor = catalog.sensors.sensor(SensorIdentity("NIKON CORPORATION", "NIKON D80", "1"))
+        stream = catalog.sensors.stream(sensor.id, grid, None, method=1)
+        maps = {stream.id: DefectMap(grid, (), (column, lattice))}
+        catalog.revisions.save(sensor.id, RevisionRecord(maps, datetime(2020, 1, 1), "0", 1, 7, 7))
+
+    first, second = call("defects", "--json").json["structures"]
+    assert first == {
+        "kind": "column",
+        "rows": [10, 89],
+        "cols": [40, 40],
+        "period": [2, 1],
+        "offsets": [[0, 0]],
+        "sites": 40,
+        "sign": 1,
+        "strength": 7.5,
+        "last_good": "2010-06-01T00:00:00",
+        **dict.fromkeys(("first_bad", "last_bad", "first_good")),
+    }
+    assert (second["kind"], second["sign"], second["sites"]) == ("lattice", -1, len(lattice))
+    early = call("defects", "--json", "--at", "2010-05-01").json["structures"]
+    assert [one["kind"] for one in early] == ["lattice"]
+    lines = call("defects").out.splitlines()
+    assert any("column" in line and "10 to 89" in line and "2 x 1" in line for line in lines)
 
 
 def test_defects_at_a_day(known: Call) -> None:
