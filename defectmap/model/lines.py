@@ -29,6 +29,7 @@ _SAMPLES = 401  # sites of a column whose median stands for the column: to a six
 _FEWEST = 12  # sites of a line; fewer may be defects that lie in a row by chance, or a heap
 _ORDINARY = 6.0  # so many spreads of the columns still are their fixed pattern
 _EDGE, _EDGE_DEMAND = 2, 3.0  # lines at an edge, predicted from one side only, must be so much stronger
+_OPPOSITE = 1.2  # a stronger line of the other sign explains one beside it
 _BLOCK = 16
 _SLIGHT = 2.0  # mean score of runs that are levelled, if not listed
 
@@ -148,7 +149,7 @@ def find_lines(
     threshold: float,
     *,
     reach: int = 4,
-    dominance: float = 2.0,
+    dominance: float = 4.0,
 ) -> Lines:
     """Find bad columns and rows, whole, in part, or only every second site of them (one colour).
 
@@ -166,8 +167,8 @@ def find_lines(
     reach : int
         Within so many columns of a stronger line a weaker one may be its echo in the prediction.
     dominance : float
-        How many times stronger the other must be; the square of it for lines of the same sign, which an
-        echo seldom has.
+        How many times stronger the other must be if both are of the same sign, which an echo seldom has; of
+        the opposite sign it need hardly be stronger.
 
     Returns
     -------
@@ -326,7 +327,8 @@ def _segments(values: NDArray[np.float64], free: _Known, demanded: float) -> lis
         waiting += [(begin, first), (last, end)]
         inside = free[first:last]
         mean = np.clip(values[first:last][inside], -0.5 * demanded, 1.5 * demanded).mean()
-        if np.count_nonzero(inside) >= _FEWEST and mean >= demanded:
+        telling = np.count_nonzero(surplus[first:last] > 0)
+        if telling >= _FEWEST and mean >= demanded:
             found.append((first, last))
     return sorted(found)
 
@@ -356,7 +358,7 @@ def _without_echoes(
         explained = False
         for other in kept:
             beside, begin, end = place(other)
-            needed = dominance if other.sign != line.sign else dominance**2
+            needed = dominance if other.sign == line.sign else _OPPOSITE
             shared = min(last, end) - max(first, begin)
             explained |= (
                 0 < abs(beside - column) <= reach
