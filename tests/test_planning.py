@@ -7,12 +7,14 @@ from datetime import datetime
 
 import pytest
 
+from defectmap.catalog.records import RevisionRecord
 from defectmap.errors import UsageError
 from defectmap.fix import carry_out, plan
 from defectmap.ingest import ingest
+from defectmap.model.defects import DefectMap, Structure, StructureKind
 from defectmap.simulation.files import write_shoot
 
-from .fixing import PLANTED, camera, contents
+from .fixing import NOW, PLANTED, camera, contents
 
 NEF, JPG, COMPRESSED = "DSC_0001.NEF", "DSC_0001.JPG", "DSC_0004.NEF"
 SITES = tuple((d.row, d.col) for d in PLANTED)
@@ -187,3 +189,16 @@ def test_a_moved_folder(world, tmp_path):
     for name, there in ((NEF, moved / NEF), (JPG, moved / JPG)):
         assert (done[name].status, done[name].source) == ("clean", there)
         assert "already" in done[name].reason
+
+
+def test_lines_are_planned_for_raw_files(world):
+    """The sites of bad columns are planned in raw files; a JPEG with nothing else says why it is left."""
+    column = Structure(StructureKind.COLUMN, 10, 50, 60, 51)
+    lattice = Structure(StructureKind.LATTICE, 10, 64, 80, 90, (12, 6), sign=-1)
+    streams = world.catalog.sensors.streams(world.sensor.id)
+    maps = {stream.id: DefectMap(stream.grid, (), (column, lattice)) for stream in streams}
+    world.catalog.revisions.save(world.sensor.id, RevisionRecord(maps, NOW, "0", 1, 7, 7))
+    repairs = {r.source.name: r for r in plan(world.catalog, [world.sensor], []).repairs}
+    assert (repairs[NEF].status, repairs[NEF].repaired) == ("planned", tuple(column.sites()))
+    assert repairs[JPG].status == "clean"
+    assert "only raw files" in repairs[JPG].reason

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media.discover import content_digest
-from defectmap.model.defects import Defect
+from defectmap.media.raw import decode_raw
+from defectmap.media.rawpatch import patch_raw
+from defectmap.model.defects import Defect, Structure, StructureKind
 from defectmap.model.frame import Conditions
 from defectmap.model.sensor import Grid
 from defectmap.repairing import Corrected, Correction, correct, correct_all
@@ -83,3 +86,24 @@ def test_a_jpeg_that_cannot_be_patched(tmp_path):
     (result,) = correct_all([task], workers=1)
     assert isinstance(result, SkippedPhotoError)
     assert result.reason.startswith("cannot be repaired: its coding is progressive")
+
+
+def test_a_bad_column(tmp_path, tasks):
+    """A bad column of a raw is repaired as single sites are, and a lattice is left as it is."""
+    healthy = tasks[0].source.read_bytes()
+    truth = decode_raw(healthy).mosaic.astype(int)
+    column = Structure(StructureKind.COLUMN, 10, 60, 80, 61)
+    lattice = Structure(StructureKind.LATTICE, 10, 64, 80, 90, (12, 6), sign=-1)
+    spoilt = {(r, c): min(int(truth[r, c]) + 400, 4000) for r, c in column.sites()}
+    spoilt |= {(r, c): int(truth[r, c] * 0.6) for r, c in lattice.sites()}
+    file = tmp_path / "column.nef"
+    file.write_bytes(patch_raw(healthy, spoilt))
+    digest = content_digest(file.read_bytes())
+    task = replace(tasks[0], source=file, digest=digest, defects=(), structures=(column, lattice))
+    result = correct(task)
+    repaired = decode_raw(result.data).mosaic.astype(int)
+    assert set(result.repaired) <= set(column.sites()) and len(result.repaired) > 60
+    error = abs(repaired - truth)[10:80, 60]
+    assert np.median(error) < 60
+    for site in lattice.sites():
+        assert repaired[site] == spoilt[site]

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defectmap.model.choosing import mosaic_sites, rendered_sites, surely_bad
-from defectmap.model.defects import Defect, Kind
+from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
+from defectmap.model.defects import Defect, Kind, Structure, StructureKind
 from defectmap.model.frame import RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
@@ -76,3 +76,12 @@ def test_certainty_implies_being_bad(kind, dates, begins, heals, day):
         assert kind in ALWAYS
     if not begins and not heals:
         assert surely_bad(one, day) == (kind in ALWAYS)
+
+
+def test_lines_are_chosen_where_they_show():
+    """All sites of a column that a frame shows are chosen, none of one that it does not or shows inverted."""
+    lines = [Structure(StructureKind.COLUMN, 10, col, 60, col + 1) for col in (20, 40, 60)]
+    spots = dict.fromkeys(lines[0].sites(), 30) | dict.fromkeys(lines[2].sites(), -30)
+    assert line_sites(frame(spots), lines) == tuple(lines[0].sites())
+    beyond = Structure(StructureKind.COLUMN, 0, 20, 70, 21)
+    assert line_sites(frame(spots), [beyond]) == tuple((row, 20) for row in range(4, 64))
