@@ -28,6 +28,7 @@ FALSE_REGISTRATIONS = 1e-4
 _REACH = 64  # photosites that a camera may leave out beyond the difference in size
 _FEWEST = 3  # coincidences
 _TOLERANCE = 1.0  # pixels of the coarser grid
+_ROUNDING = 0.25  # sites that rounding an offset to half a site may take away
 _MOST_SITES = 400  # the strongest of a map
 _APART = 4  # sites nearer than that are one
 _PER_LINE = 2  # sites of a row or column that count: more of them are a bad line
@@ -105,8 +106,10 @@ def register_defects(source: DefectMap, target: DefectMap, geometry: MosaicGeome
         trials = len(families) * sum(h.shape[0] * h.shape[1] for h in family)
         mean = _chance_coincidences(source.grid, target.grid, int(alike.sum()), family[0].scale)
         needed = _needed(mean, trials)
-        peaks = [p for h in family if (p := _peak(_places(ours), _places(theirs), alike, h)) is not None]
-        peak = max(peaks, key=lambda p: (p.merit, p.tried.scale), default=None)
+        peak: _Peak | None = None
+        for tried in family:  # the largest scale last, which wins a tie
+            other = _peak(_places(ours), _places(theirs), alike, tried, peak.merit if peak else 0.0)
+            peak = other if other and (peak is None or other.merit >= peak.merit) else peak
         found = peak and _refined(ours, theirs, alike, peak)
         if not found or found.coincidences < needed:
             count = found.coincidences if found else 0
@@ -220,7 +223,8 @@ def _resizes(source: Grid, target: Grid, geometry: MosaicGeometry | None) -> Ite
         height, width = geometry.visible_height, geometry.visible_width
     # A JPEG that is made smaller is made from the whole of the large one, but for rounding.
     spare = _REACH if source.kind == "raw" else 8
-    for cut in range(spare + 1):
+    # So many sites fewer or more shift what lies at the edges by less than half a pixel from the middle.
+    for cut in range(0, spare + 1, max(1, round(width / target.width))):
         if width - cut < 2 * _REACH and cut:
             return
         scale = target.width / (width - cut)
@@ -234,7 +238,8 @@ def _resizes(source: Grid, target: Grid, geometry: MosaicGeometry | None) -> Ite
 def _chance_coincidences(source: Grid, target: Grid, pairs: int, scale: float) -> float:
     """Return how many sites coincide by chance, on average, under any one hypothesis."""
     area = max(source.height * source.width * scale**2, float(target.height * target.width))
-    return pairs * (2 * _TOLERANCE + 1) ** 2 / area
+    reach = _TOLERANCE if isclose(scale, 1.0) else _TOLERANCE + _ROUNDING * scale
+    return pairs * (2 * reach + 1) ** 2 / area
 
 
 def _needed(mean: float, trials: int) -> int:
@@ -249,16 +254,20 @@ def _shifts(ours: Points, theirs: Points, scale: float) -> NDArray[np.float64]:
     return np.asarray(theirs[None, :, :] - ((ours[:, None, :] + 0.5) * scale - 0.5))
 
 
-def _peak(ours: Points, theirs: Points, alike: NDArray[np.bool_], tried: _Hypotheses) -> _Peak | None:
-    """Let each pair vote for the hypotheses that it fits, and return those with most votes."""
+def _peak(
+    ours: Points, theirs: Points, alike: NDArray[np.bool_], tried: _Hypotheses, enough: float
+) -> _Peak | None:
+    """Let each pair vote for the hypotheses that it fits; return the best, None if it is not good enough."""
     step, shape = tried.step, tried.shape
     low = -np.array(tried.high) * tried.scale
-    shifts = _shifts(ours, theirs, tried.scale)
-    cells = (shifts - low) / step
     reach = _TOLERANCE / step
-    fits = alike & (cells >= -reach).all(axis=2) & (cells <= np.array(shape) - 1 + reach).all(axis=2)
-    cells = cells[fits]
-    if not len(cells):
+    # Rows first: few pairs are left then.
+    rows = (theirs[None, :, 0] - ((ours[:, None, 0] + 0.5) * tried.scale - 0.5) - low[0]) / step
+    i, j = np.nonzero((rows >= -reach) & (rows <= shape[0] - 1 + reach) & alike)
+    cols = (theirs[j, 1] - ((ours[i, 1] + 0.5) * tried.scale - 0.5) - low[1]) / step
+    fits = (cols >= -reach) & (cols <= shape[1] - 1 + reach)
+    cells = np.stack([rows[i, j][fits], cols[fits]], axis=1)
+    if not len(cells) or 2.0 * _TOLERANCE * len(cells) < enough:
         return None
     first = np.ceil(cells - reach - 1e-9).astype(np.int64)
     last = np.floor(cells + reach + 1e-9).astype(np.int64)
@@ -308,7 +317,7 @@ def _refined(ours: Sequence[Defect], theirs: Sequence[Defect], alike: NDArray[np
     # Adding 0 turns the negative zero into zero.
     row, col = (float(np.rint(-s / scale / unit) * unit) + 0.0 for s in shift)
     shifts = _shifts(first, second, scale)
-    reach = _TOLERANCE + (0.0 if unit == 1.0 else 0.25 * scale)  # what rounding to half a site may take away
+    reach = _TOLERANCE + (0.0 if unit == 1.0 else _ROUNDING * scale)
     fits = alike & (np.abs(shifts + np.array((row, col)) * scale) <= reach + 1e-9).all(axis=2)
     return _Fit(scale, row, col, int(min(fits.any(axis=1).sum(), fits.any(axis=0).sum())))
 
