@@ -1,0 +1,45 @@
+"""What the command line says of grids that lie in one frame."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from defectmap.simulation.files import write_shoot
+
+from .conftest import PLANTED, Call, camera
+
+SENTENCE = "raw and JPEG lie in one frame: JPEG = raw - (2, 4), "
+
+
+def test_registered_grids_are_reported(call: Call, tmp_path: Path) -> None:
+    """`detect` and `defects` say in one sentence where the JPEG lies, and in JSON how sure that is."""
+    body = replace(camera(), jpeg_crop=(2, 4, 2, 0))
+    write_shoot(body, tmp_path / "raws", 12, ("nef",), preview=True)
+    assert call("ingest", tmp_path / "raws", "--no-detect").code == 0
+    result = call("detect")
+    assert SENTENCE in " ".join(result.err.split())
+    (entry,) = call("detect", "--json").json[0]["registrations"]
+    assert (entry["registered"], entry["row"], entry["col"], entry["scale"]) == (True, 2.0, 4.0, 1.0)
+    assert entry["chance"] < 1e-4
+
+    assert SENTENCE in " ".join(call("defects", "--grid", "jpeg").err.split())
+    assert "raw:132x99" in call("defects", "--grid", "jpeg").out
+    document = call("defects", "--grid", "jpeg", "--json").json
+    assert document["registrations"] == [entry]
+    bad_all_along = {(p.row - 2, p.col - 4) for p in PLANTED[:2]}
+    assert bad_all_along <= {(d["row"], d["col"]) for d in document["defects"]}
+    assert {d["origin"] for d in document["defects"]} == {"raw:132x99"}
+    assert {d["origin"] for d in call("defects", "--grid", "raw", "--json").json["defects"]} == {None}
+
+
+def test_grids_that_stay_apart_are_reported(call: Call, tmp_path: Path) -> None:
+    """Where it is not sure that raw and JPEG lie in one frame, the reason is said."""
+    write_shoot(camera(), tmp_path / "photos", 12, ("nef", "jpeg"))
+    assert call("ingest", tmp_path / "photos", "--no-detect").code == 0
+    said = " ".join(call("detect").err.split())
+    assert "whether raw and JPEG 128x96 lie in one frame is not sure: " in said
+    assert "are needed" in said
+    (entry,) = call("defects", "--json").json["registrations"]
+    assert entry["registered"] is False
+    assert entry["reason"] in said
