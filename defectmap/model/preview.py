@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,7 @@ def register_preview(frame: RawFrame, luma: NDArray[np.uint8]) -> Attempt:
     if max(box) > 6 or tile < 4 * _ASIDE:
         return Attempt(frame.grid, grid, None, "the preview cannot be compared with this mosaic")
     black, white = min(frame.geometry.black), frame.geometry.white
-    # A power near that of displays: the camera's tone curve then changes little in the correlation.
-    linear = (frame.mosaic.astype(np.float32) - black) / (white - black)
-    ours = _detail(np.power(np.clip(linear, 0.0, 1.0), 0.45, dtype=np.float32), box)
-    theirs = _detail(luma.astype(np.float32), box)
+    ours, theirs = _View(frame.mosaic, box, black, white, 0.45), _View(luma, box, 0, 255, 1.0)
     low = tuple(min(-_SPARE // 2, s - _SPARE // 2) for s in spare)
     high = tuple(max(_SPARE // 2, s + _SPARE // 2) for s in spare)
     says = [say for say in _says(ours, theirs, tile, low, high) if say is not None]
@@ -99,11 +97,39 @@ def _verdict(frame: RawFrame, grid: Grid, says: list[_Say], places: int) -> Atte
     return Attempt(frame.grid, grid, found)
 
 
-def _detail(picture: Picture, box: tuple[int, int]) -> Picture:
-    """Return means over the box (of which the first begins at the first pixel), less the mean around."""
-    fine = _mean(picture, *box)
-    coarse = _mean(np.pad(fine, (_SMOOTH, _SMOOTH), mode="reflect"), 2 * _SMOOTH + 1, 2 * _SMOOTH + 1)
-    return np.asarray(fine - coarse)
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The fine detail of a picture, made where it is looked at: a frame may be large.
+
+    Attributes
+    ----------
+    plane : ndarray of shape (rows, cols)
+    box : tuple of int
+        Rows and columns that each value is the mean of; the first of them is the value's own place.
+    black, white : int
+    power : float
+        Of the light; near that of displays, a camera's tone curve changes little in the correlation.
+    """
+
+    plane: NDArray[np.integer[Any]]
+    box: tuple[int, int]
+    black: int
+    white: int
+    power: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.plane.shape[0] - self.box[0] + 1, self.plane.shape[1] - self.box[1] + 1
+
+    def detail(self, rows: slice, cols: slice) -> Picture:
+        """Return the means over the box in a window, each less the mean around it."""
+        top, left = max(rows.start - _SMOOTH, 0), max(cols.start - _SMOOTH, 0)
+        part = self.plane[top : rows.stop + _SMOOTH + self.box[0], left : cols.stop + _SMOOTH + self.box[1]]
+        light = np.clip((part.astype(np.float32) - self.black) / (self.white - self.black), 0.0, 1.0)
+        fine = _mean(np.power(light, self.power, dtype=np.float32), *self.box)
+        padded = np.pad(fine, (_SMOOTH, _SMOOTH), mode="reflect")
+        level = fine - _mean(padded, 2 * _SMOOTH + 1, 2 * _SMOOTH + 1)
+        return np.asarray(level[rows.start - top : rows.stop - top, cols.start - left : cols.stop - left])
 
 
 def _mean(picture: Picture, rows: int, cols: int) -> Picture:
@@ -115,7 +141,7 @@ def _mean(picture: Picture, rows: int, cols: int) -> Picture:
 
 
 def _says(
-    ours: Picture, theirs: Picture, tile: int, low: tuple[int, ...], high: tuple[int, ...]
+    ours: _View, theirs: _View, tile: int, low: tuple[int, ...], high: tuple[int, ...]
 ) -> list[_Say | None]:
     """Correlate tiles of the picture, strewn evenly, with the raw frame around the same place."""
     result: list[_Say | None] = []
@@ -129,8 +155,10 @@ def _says(
             )
             if row < 0 or col < 0:
                 continue
-            area = ours[row + low[0] : row + high[0] + tile, col + low[1] : col + high[1] + tile]
-            peak = _match(area, theirs[row : row + tile, col : col + tile])
+            area = ours.detail(
+                slice(row + low[0], row + high[0] + tile), slice(col + low[1], col + high[1] + tile)
+            )
+            peak = _match(area, theirs.detail(slice(row, row + tile), slice(col, col + tile)))
             quarter = i > _TILES // 2, j > _TILES // 2
             result.append(peak and _Say((peak[0] + low[0], peak[1] + low[1]), quarter))
     return result
