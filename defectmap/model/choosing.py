@@ -7,6 +7,8 @@ A photosite is replaced by a guess, however good, so one that reads right is lef
   are replaced where the frame itself shows them, by more than `SHOWN_SIGMA`;
 - on a day on which a site may have been bad, but was not seen either way (between the last good frame and the
   first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind;
+- so is a site that was found on another grid and carried over: of one that a JPEG told, the place is not as
+  certain as the defect, and what a raw shows may be too faint for a JPEG;
 - the sites of a bad column or row are replaced together, where the frame shows the line.
 """
 
@@ -38,7 +40,7 @@ def surely_bad(defect: Defect, day: datetime | None) -> bool:
 
     It is asked of sites for which :meth:`Defect.bad_on` holds.
     """
-    if defect.kind not in _ALWAYS:
+    if defect.kind not in _ALWAYS or defect.origin:
         return False
     if day is None:
         return defect.first_bad is None and defect.last_bad is None
@@ -71,9 +73,7 @@ def mosaic_sites(
     doubtful: list[tuple[int, int]] = []
     for defect in defects:
         if 0 <= defect.row - top < height and 0 <= defect.col - left < width:
-            # Of a site that a JPEG told, the place is not as certain as the defect: let the frame show it.
-            sure = surely_bad(defect, day) and not defect.origin
-            (sites if sure else doubtful).append((defect.row, defect.col))
+            (sites if surely_bad(defect, day) else doubtful).append((defect.row, defect.col))
     if doubtful:
         z = score_frame(frame)["mosaic"].z
         for row, col in doubtful:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
@@ -85,3 +86,11 @@ def test_lines_are_chosen_where_they_show():
     assert line_sites(frame(spots), lines) == tuple(lines[0].sites())
     beyond = Structure(StructureKind.COLUMN, 0, 20, 70, 21)
     assert line_sites(frame(spots), [beyond]) == tuple((row, 20) for row in range(4, 64))
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_carried_sites_are_shown_by_the_photo(kind):
+    """A site that was found on another grid is replaced only where the photo shows it, whatever its kind."""
+    defects = [replace(defect(row, col, kind), origin="jpeg:80x60") for row, col in ((20, 30), (30, 40))]
+    assert mosaic_sites(frame({(20, 30): 300, (30, 40): 0}), defects, None) == ((20, 30),)
+    assert [s.certain_here for s in rendered_sites(defects, None)] == [False, False]
