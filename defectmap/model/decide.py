@@ -1,34 +1,46 @@
 """From evidence to candidates, with the rate of false alarms under control.
 
-Each score is compared with what healthy photosites of the same CFA phase show in the same frames (an
-empirical null: median and MAD, or a Poisson background for counts), and the thresholds follow from the number
-of photosites, so that no knob is needed.
+The thresholds follow from the number of photosites, so that no knob is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import erfc, exp, log, sqrt
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.clusters import grow_clusters
+from defectmap.model.defects import Structure
 from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.lattices import find_lattices, on_structures
+from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
 from defectmap.model.prediction import PlaneModel
+from defectmap.model.scores import (
+    FILTERS,
+    SCORES,
+    filter_score,
+    known_sites,
+    spread_at,
+    standardise,
+    vote_score,
+)
+from defectmap.model.tails import discovery_threshold, normal_score
 
 FALSE_ALARMS = 0.05
 """False alarms to expect per map, if every photosite is healthy."""
 
+FALSE_DISCOVERIES = 0.01
+"""Share of chance among defects and suspects together."""
+
 _FEW_FRAMES = 3.0
 """Over n frames the tail of a mean of clipped scores is so much wider than a normal one: 1 + this / n."""
 
-SCORES = ("level", "dose", "votes")
-"""The scores decided on: mean score, exposure-weighted score, counts of standing out.
+_LOWEST = 4.0
+"""Scores below this are never looked at one by one."""
 
-The variance of the score tells noisy sites from others, but its null has too heavy a tail to decide on.
-"""
+_SCENES_FOR_LINES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,7 @@ class PlaneRules:
         How many times more prominent the other must be to explain it.
     smeared : bool
         Whether a defect spreads over its neighbours (a JPEG), so that the contrast of the mean picture, not
-        the score, tells where its centre is.
+        the score, tells where its centre is, and so that structures cannot be told.
     """
 
     period: tuple[int, int]
@@ -71,30 +83,33 @@ def mosaic_rules(period: tuple[int, int]) -> PlaneRules:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Photosites that no healthy photosite should resemble, most prominent first.
+    """Photosites that hardly any healthy photosite would resemble, most prominent first.
 
     Attributes
     ----------
     sites : ndarray of shape (n,), int64
         Flat site of the plane.
     strength : ndarray of shape (n,), float32
-        Largest score in units of its own threshold; at least 1.
-    level, dose, votes : ndarray of shape (n,), float32
-        Standardised scores, with the sign of the deviation: mean score, exposure-weighted score, and counts
-        of standing out as the normal score of the same tail.
+        Largest score in units of its own threshold: defects reach 1, the others are suspects.
+    scores : dict of str to ndarray of shape (n,), float32
+        Standardised scores by their name in `SCORES`, with the sign of the deviation.
     spread : ndarray of shape (n,), float64
         Standardised variance of the score: describes, does not decide.
     contrast : ndarray of shape (n,), float64
         Mean value less the median of the neighbours' mean values, in DN.
+    beside : ndarray of shape (n,), int64
+        The site itself; for one that the others of its cluster hid, the strongest of them.
+    structures : tuple of Structure
+        Bad lines and lattices, whose members are not among the sites.
     """
 
     sites: NDArray[np.int64]
     strength: NDArray[np.float32]
-    level: NDArray[np.float32]
-    dose: NDArray[np.float32]
-    votes: NDArray[np.float32]
+    scores: dict[str, NDArray[np.float32]]
     spread: NDArray[np.float64]
     contrast: NDArray[np.float64]
+    beside: NDArray[np.int64]
+    structures: tuple[Structure, ...]
 
 
 def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
@@ -103,9 +118,9 @@ def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
     Examples
     --------
     >>> round(gaussian_threshold(24_000_000), 2)
-    6.45
+    6.53
     """
-    return _normal_isf(FALSE_ALARMS / (photosites * tests))
+    return normal_score(FALSE_ALARMS / (photosites * tests))
 
 
 def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Candidates:
@@ -123,119 +138,125 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     Candidates
         Without the echoes of stronger ones.
     """
-    sums = evidence.sums
-    n = sums["n"]
-    level, dose = _scores(sums["z_sum"], n), _scores(sums["hot_sum"], sums["hot_weight"])
-    _standardise(level, n > 0, rules.period)
-    _standardise(dose, sums["hot_weight"] > 0, rules.period)
-    votes = _vote_score(evidence, n)
-    limit = gaussian_threshold(n.size)
-    strength = np.maximum(np.abs(level), np.abs(dose))
-    strength /= limit * max(rules.widening, 1.0 + _FEW_FRAMES / max(int(n.max(initial=0)), 1))
-    np.maximum(strength, np.abs(votes) / (limit + 0.5 * rules.spare_votes), out=strength)
-    found = np.flatnonzero(strength >= 1.0)
-    around = evidence.value_at(model.neighbours(found, n.shape)).mean
-    contrast = evidence.value_at(found).mean - np.median(around, axis=1)
-    prominence = np.abs(contrast) if rules.smeared else strength.ravel()[found]
-    kept = np.flatnonzero(_not_explained(found, prominence, n.shape, rules))
-    order = kept[np.lexsort((found[kept], -prominence[kept]))]
-    sites = found[order].astype(np.int64)
+    limit = gaussian_threshold(evidence.sums["n"].size)
+    planes, lines = _levelled_scores(evidence, rules, limit)
+    strength = _strength(planes, evidence, rules, limit)
+    for line in lines:
+        for part in line.slices():
+            strength[part] = 0
+    strongest = strength.ravel()
+    promising = np.flatnonzero(strongest >= _LOWEST / limit)
+    least = discovery_threshold(
+        limit * strongest[promising], _LOWEST, limit, strength.size * 2 * len(SCORES), FALSE_DISCOVERIES
+    )
+    found = promising[strongest[promising] >= least / limit].astype(np.int64)
+    if rules.smeared:
+        around = evidence.value_at(model.neighbours(found, strength.shape)).mean
+        contrast = evidence.value_at(found).mean - np.median(around, axis=1)
+        kept = _not_explained(found, np.abs(contrast), strength.shape, rules)
+        sites = beside = found[kept]
+        lattices: tuple[Structure, ...] = ()
+    else:
+        sites, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
+    return _candidates(sites, beside, (*lines, *lattices), planes, strength, evidence, model, rules)
+
+
+def _levelled_scores(
+    evidence: PlaneEvidence, rules: PlaneRules, limit: float
+) -> tuple[dict[str, NDArray[np.float32]], list[Structure]]:
+    """Return the scores less the fixed pattern of columns and rows, and the bad lines."""
+    frames = int(evidence.sums["n"].max(initial=0))
+    planes: dict[str, NDArray[np.float32]] = {}
+    lines: list[Structure] = []
+    for name in FILTERS:
+        score, known = filter_score(evidence, name, rules.period), known_sites(evidence, name)
+        found = Lines()
+        if name in {"level", "dose"} and not rules.smeared and frames >= _SCENES_FOR_LINES:
+            found = find_lines(score, known, rules.period, visible_threshold(limit, frames))
+        lines += [s for s in found.bad if not any(s.kind is t.kind and s.touches(t, 0) for t in lines)]
+        without_fixed_pattern(score, known, rules.period, found)
+        standardise(score, known, rules.period)  # the pattern was part of the MAD
+        planes[name] = score
+    planes["votes"] = vote_score(evidence)
+    return planes, lines
+
+
+def _strength(
+    planes: Mapping[str, NDArray[np.float32]], evidence: PlaneEvidence, rules: PlaneRules, limit: float
+) -> NDArray[np.float32]:
+    """Return the largest score of each site in units of its threshold."""
+    frames = max(int(evidence.sums["n"].max(initial=0)), 1)
+    strength = np.zeros(evidence.shape, np.float32)
+    for name in FILTERS:
+        np.maximum(strength, np.abs(planes[name]), out=strength)
+    strength /= limit * max(rules.widening, 1.0 + _FEW_FRAMES / frames)
+    np.maximum(strength, np.abs(planes["votes"]) / (limit + 0.5 * rules.spare_votes), out=strength)
+    return strength
+
+
+def _without_echoes(
+    found: NDArray[np.int64],
+    planes: Mapping[str, NDArray[np.float32]],
+    strength: NDArray[np.float32],
+    evidence: PlaneEvidence,
+    model: PlaneModel,
+    rules: PlaneRules,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Structure, ...]]:
+    """Drop echoes and the members of lattices, and add what clusters hid."""
+
+    def mean(sites: NDArray[np.int64]) -> NDArray[np.float64]:
+        state = evidence.value_at(sites)
+        return np.where(state.n > 0, state.mean, np.nan)
+
+    grown = grow_clusters(
+        found,
+        strength.ravel()[found],
+        mean,
+        strength.shape,
+        model.colours,
+        reach=rules.reach,
+        dominance=rules.dominance,
+    )
+    table = np.stack([planes[name].ravel()[found] for name in SCORES])
+    deciding = np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
+    signs = np.sign(deciding).astype(np.int64)
+    rows, cols = np.divmod(found, strength.shape[1])
+    lattices = find_lattices(found, signs, evidence.shape, np.abs(deciding))
+    single = grown.kept.copy()
+    for one in lattices:
+        single &= ~(on_structures([one], rows, cols) & (signs == one.sign))
+    # A hidden site is as certain as the strongest of its cluster.
+    strength.ravel()[grown.added] = np.maximum(
+        strength.ravel()[grown.added], np.minimum(strength.ravel()[found[grown.beside]], 1.0)
+    )
+    sites = np.concatenate([found[single], grown.added])
+    return sites, np.concatenate([found[single], found[grown.beside]]), lattices
+
+
+def _candidates(
+    sites: NDArray[np.int64],
+    beside: NDArray[np.int64],
+    structures: tuple[Structure, ...],
+    planes: Mapping[str, NDArray[np.float32]],
+    strength: NDArray[np.float32],
+    evidence: PlaneEvidence,
+    model: PlaneModel,
+    rules: PlaneRules,
+) -> Candidates:
+    around = evidence.value_at(model.neighbours(sites, strength.shape)).mean
+    contrast = evidence.value_at(sites).mean - np.median(around, axis=1)
+    prominence = np.abs(contrast) if rules.smeared else strength.ravel()[sites]
+    order = np.lexsort((sites, -prominence))
+    sites = sites[order]
     return Candidates(
         sites,
         strength.ravel()[sites],
-        level.ravel()[sites],
-        dose.ravel()[sites],
-        votes.ravel()[sites],
-        _spread_at(sites, sums, rules.period),
+        {name: plane.ravel()[sites] for name, plane in planes.items()},
+        spread_at(sites, evidence, rules.period),
         contrast[order],
+        beside[order],
+        structures,
     )
-
-
-def _scores(total: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
-    """Return total / sqrt(weight); 0 where the weight is."""
-    score = np.zeros(weight.shape, np.float32)
-    root = np.sqrt(weight, dtype=np.float32)
-    np.divide(total, root, out=score, where=root > 0, casting="unsafe")
-    return score
-
-
-def _spread_at(
-    sites: NDArray[np.int64], sums: Mapping[str, NDArray[Any]], period: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the standardised excess of the variance of the clipped score at some sites."""
-    width = sums["n"].shape[1]
-    rows, cols = np.divmod(sites, width)
-    result = np.zeros(sites.size)
-    for phase, (r, c) in enumerate(np.ndindex(period)):
-        mine = (rows % period[0]) * period[1] + cols % period[1] == phase
-        sample = {f: _sample(sums[f][r :: period[0], c :: period[1]]) for f in ("n", "z_sum", "z_sumsq")}
-        known = sample["n"] > 0
-        usual = float(np.median(_variance(sample)[known])) if known.any() else 0.0
-        excess = (_variance(sample) - usual) * np.sqrt(sample["n"])
-        _, scale = _median_and_scale(excess[known])
-        here = {f: sums[f].ravel()[sites[mine]] for f in sample}
-        result[mine] = (_variance(here) - usual) * np.sqrt(here["n"]) / scale
-    return result
-
-
-def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
-    n = np.maximum(sums["n"], 1.0)
-    return np.asarray(sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2)
-
-
-def _standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int]) -> None:
-    """Centre and scale the scores in place by median and MAD of their own CFA phase."""
-    rows, cols = period
-    for r, c in np.ndindex(period):
-        phase = score[r::rows, c::cols]
-        centre, scale = _median_and_scale(_sample(phase)[_sample(known[r::rows, c::cols])])
-        phase -= np.float32(centre)
-        phase *= np.float32(1.0 / scale)
-    score *= known
-
-
-def _sample(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return a quarter of a million values, or all, spread over the plane: enough for a null."""
-    step = max(1, int(np.sqrt(plane.size / 250_000)))
-    return plane[step // 2 :: step, step // 2 :: step].ravel()
-
-
-def _median_and_scale(sample: NDArray[Any]) -> tuple[float, float]:
-    """Return the median and the standard deviation that the MAD stands for; infinite where there is none."""
-    if sample.size == 0:
-        return 0.0, np.inf
-    median = float(np.median(sample))
-    mad = float(np.median(np.abs(sample - median)))
-    return median, 1.4826 * mad if mad > 0 else np.inf
-
-
-def _vote_score(evidence: PlaneEvidence, n: NDArray[Any]) -> NDArray[np.float32]:
-    """Return the normal-tail score of the counts of standing out, against a Poisson background."""
-    score = np.zeros(n.shape, np.float32)
-    for name, sign in (("over", 1.0), ("under", -1.0)):
-        count = evidence.sums[name]
-        rate = _background_rate(count, n)
-        interesting = np.flatnonzero(count >= 2)
-        counts = count.ravel()[interesting].astype(int)
-        means = rate * n.ravel()[interesting]
-        tails = np.array([_poisson_isf(k, mean) for k, mean in zip(counts, means, strict=True)])
-        stronger = tails > np.abs(score.ravel()[interesting])
-        score.ravel()[interesting[stronger]] = sign * tails[stronger]
-    return score
-
-
-def _background_rate(count: NDArray[Any], n: NDArray[Any]) -> float:
-    """Chance of a healthy photosite to stand out in one frame, bad photosites left out of the mean."""
-    total = float(n.sum())
-    rate = float(count.sum()) / total if total else 0.0
-    for _ in range(8):
-        limit = max(3.0, 10.0 * rate * float(n.max(initial=0.0)))
-        healthy = count <= limit
-        trimmed = float(count[healthy].sum()) / max(float(n[healthy].sum()), 1.0)
-        if trimmed >= 0.999 * rate:
-            break
-        rate = trimmed
-    return max(rate, 1.0 / max(total, 1.0))
 
 
 def _not_explained(
@@ -261,39 +282,3 @@ def _not_explained(
         if kept[i]:
             taken.setdefault(block, []).append(int(i))
     return kept
-
-
-def _normal_isf(tail: float) -> float:
-    """Invert the upper tail of the standard normal distribution by bisection."""
-    low, high = 0.0, 40.0
-    for _ in range(80):
-        middle = 0.5 * (low + high)
-        if 0.5 * erfc(middle / sqrt(2.0)) > tail:
-            low = middle
-        else:
-            high = middle
-    return 0.5 * (low + high)
-
-
-def _poisson_isf(count: int, mean: float) -> float:
-    """Return the normal score whose upper tail equals P(X >= count) for a Poisson mean."""
-    if count <= mean:
-        return 0.0
-    log_term = -mean + count * log(mean) - _log_factorial(count)
-    ratio, term = 1.0, 1.0
-    for k in range(count + 1, count + 200):
-        term *= mean / k
-        ratio += term
-        if term < 1e-12 * ratio:
-            break
-    log_tail = log_term + log(ratio)
-    if log_tail > -600.0:
-        return _normal_isf(exp(log_tail))
-    # Beyond the reach of erfc: the leading term of the tail, -z*z/2.
-    return min(40.0, sqrt(-2.0 * log_tail))
-
-
-def _log_factorial(n: int) -> float:
-    from math import lgamma  # noqa: PLC0415
-
-    return lgamma(n + 1.0)

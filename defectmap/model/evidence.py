@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.frame import Conditions
-from defectmap.model.prediction import ScoredPlane
+from defectmap.model.prediction import ScoredPlane, code_sigma
 from defectmap.model.welford import WelfordState
 
-METHOD = 1
+METHOD = 2
 """Version of prediction, scores and sums; evidence of different versions never mixes."""
 
 BATCH = 4
@@ -27,20 +27,23 @@ BATCH = 4
 Z_UNIT = 16
 """Steps of `z_sum` per standard deviation."""
 
-Z_CLIP = 3
+Z_CLIP = 5
 """Largest share of one frame in `z_sum`, in standard deviations."""
 
 FIELDS: Mapping[str, np.dtype[Any]] = {
     "n": np.dtype(np.uint32),  # frames in which the photosite said something
     "value_sum": np.dtype(np.uint64),  # DN
     "value_sumsq": np.dtype(np.uint64),  # DN squared
-    "z_sum": np.dtype(np.int32),  # score clipped at +-3, in sixteenths
+    "z_sum": np.dtype(np.int32),  # score clipped at +-5, in sixteenths
     "z_sumsq": np.dtype(np.uint32),
-    "hot_sum": np.dtype(np.int64),  # clipped score x exposure weight
-    "hot_weight": np.dtype(np.uint64),  # exposure weight squared
+    "hot_sum": np.dtype(np.int64),  # clipped score x weight of a dark current: exposure time x gain / sigma
+    "hot_weight": np.dtype(np.uint64),  # that weight squared
+    "offset_sum": np.dtype(np.int64),  # clipped score x weight of an offset: gain / sigma
+    "offset_weight": np.dtype(np.uint64),
+    "light_sum": np.dtype(np.int64),  # clipped score x weight of a wrong gain: light / sigma
+    "light_weight": np.dtype(np.uint64),
     "over": np.dtype(np.uint16),  # frames with a score over +5
     "under": np.dtype(np.uint16),  # frames with a score under -5
-    "ties": np.dtype(np.uint16),  # frames in which it ties with the largest neighbour
 }
 """The sums kept per photosite of a plane, with the type that holds them."""
 
@@ -83,7 +86,9 @@ class PlaneEvidence:
                 tuple(plane.values for plane in planes),
                 tuple(plane.z for plane in planes),
                 tuple(plane.noise_code for plane in planes),
-                np.stack([exposure_weights(when.dose) for _, when in part]),
+                tuple(plane.light_code for plane in planes),
+                np.stack([regressor_weights(when.dose) for _, when in part]),
+                np.stack([regressor_weights(when.gain) for _, when in part]),
                 *(self.sums[name] for name in FIELDS),
             )
 
@@ -116,24 +121,26 @@ class PlaneEvidence:
         return WelfordState(state.n, state.mean / Z_UNIT, state.m2 / Z_UNIT**2)
 
 
-def exposure_weights(dose: float | None) -> NDArray[np.int64]:
-    """Return the weight of a frame in the exposure-weighted sums, by noise code.
+def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
+    """Return the weight of a frame in a matched filter, by noise code.
+
+    A deviation that grows with a regressor is found best by weighting scores with regressor / sigma
+    (the matched filter); its square sums to the precision of the estimate.
 
     Parameters
     ----------
-    dose : float or None
-        Seconds at ISO 100.
+    regressor : float or None
+        Dose in seconds at ISO 100, or gain; None keeps the frame out of the sums.
 
     Returns
     -------
     ndarray of shape (128,), int64
-        dose / sigma in fixed point, limited so that the squares of half a million frames add up exactly.
+        In fixed point, limited so that the squares of half a million frames add up exactly.
     """
-    if dose is None:
+    if regressor is None:
         return np.zeros(128, np.int64)
-    code = np.arange(128)
-    sigma = (1.0 + (code % 8 + 0.5) / 8.0) * 2.0 ** (code // 8)
-    return np.minimum(np.rint(_WEIGHT_UNIT * dose / sigma), _WEIGHT_LIMIT).astype(np.int64)
+    sigma = code_sigma(np.arange(128, dtype=np.uint8))
+    return np.minimum(np.rint(_WEIGHT_UNIT * regressor / sigma), _WEIGHT_LIMIT).astype(np.int64)
 
 
 def named_arrays(planes: Mapping[str, PlaneEvidence]) -> dict[str, NDArray[Any]]:

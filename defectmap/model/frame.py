@@ -53,6 +53,11 @@ class Conditions:
             return None
         return self.exposure_s * self.iso / 100.0
 
+    @property
+    def gain(self) -> float | None:
+        """Gain relative to ISO 100; None when the sensitivity is unknown."""
+        return None if self.iso is None else self.iso / 100.0
+
 
 @dataclass(frozen=True, slots=True)
 class RawFrame:

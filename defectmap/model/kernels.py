@@ -15,9 +15,16 @@ Z_UNIT = 16
 Z_INVALID = -128
 """Marks a photosite that says nothing in this frame."""
 
-_CLIP = 3 * Z_UNIT
+_CLIP = 5 * Z_UNIT
 _VOTE = 5 * Z_UNIT
-_GATE = 3 * Z_UNIT
+_GATE = 4 * Z_UNIT
+
+_SHARED = 0.12
+"""Mean share of a spike in the adjacent sites of other colours above which it belongs to the scene."""
+
+_WIDE, _SILENT = 32767, -32768
+_UNREST_LIMIT = 3 * Z_UNIT
+_USUAL_UNREST = Z_UNIT
 
 
 @njit(inline="always", cache=True)
@@ -165,46 +172,204 @@ def level_bin(level):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def score_rows(  # type: ignore[no-untyped-def]
-    padded, pad, first, last, offsets, variance, shift, texture, clipped, z, noise_code
+def _first_score(  # type: ignore[no-untyped-def]
+    padded, pad, r, offsets, variance, shift, texture, clipped, ranks, noise, score, sigma, light, height
 ):
-    """Score rows first..last-1 into `z` (int8) and `noise_code` (uint8).
+    """Score row r against the noise at its level and the spread of the neighbours.
 
-    `noise_code` holds log2(sigma) in eighths of an octave in its low seven bits, and in the high bit whether
-    the value ties with the largest neighbour.
+    `score` (int16) is in sixteenths of `sigma`, the standard deviation in DN; `light` is the prediction in
+    DN. Beyond the plane the nearest row stands in.
     """
-    rows = offsets.shape[0]
-    width = z.shape[1]
-    ranks = np.empty((5, width), np.int32)
-    noise = np.empty(width, np.float32)
-    for r in range(first, last):
-        _rank_neighbours(padded, pad, r, offsets[r % rows], ranks)
-        for c in range(width):
-            noise[c] = variance[np.uint32(ranks[1, c] + ranks[2, c]) >> np.uint32(shift)]
-        _score_row(padded[r + pad, pad : pad + width], ranks, noise, texture, clipped, z[r], noise_code[r])
+    r = min(max(r, 0), height - 1)
+    width = score.shape[0]
+    _rank_neighbours(padded, pad, r, offsets[r % offsets.shape[0]], ranks)
+    for c in range(width):
+        noise[c] = variance[np.uint32(ranks[1, c] + ranks[2, c]) >> np.uint32(shift)]
+    values = padded[r + pad, pad : pad + width]
+    for c in range(width):
+        twice = ranks[1, c] + ranks[2, c]
+        spread = np.float32(ranks[3, c] - ranks[0, c])
+        sigma[c] = np.sqrt(noise[c] + texture * spread * spread)
+        light[c] = np.float32(0.5) * twice
+        wide = np.float32(2 * np.int32(values[c]) - twice) * np.float32(0.5 * Z_UNIT) / sigma[c]
+        wide = min(max(wide, np.float32(-_WIDE)), np.float32(_WIDE))
+        rounded = np.int32(np.floor(wide + np.float32(0.5)))
+        score[c] = np.int16(np.int32(_SILENT) if ranks[3, c] >= clipped else rounded)
 
 
 @njit(cache=True, nogil=True)
-def _score_row(values, ranks, noise, texture, clipped, z, noise_code):  # type: ignore[no-untyped-def]
+def _unrest(score, unrest):  # type: ignore[no-untyped-def]
+    """Size of the scores of a row, limited so that no single one says much; unknown ones count as usual."""
+    for c in range(score.shape[0]):
+        size = min(np.int32(abs(np.int32(score[c]))), np.int32(_UNREST_LIMIT))
+        unrest[c] = np.int16(np.int32(_USUAL_UNREST) if score[c] == _SILENT else size)
+
+
+@njit(cache=True, nogil=True)
+def _box_row(column, radius, total):  # type: ignore[no-untyped-def]
+    """Sum `column` over 2 x radius + 1 columns around each; beyond the edges the nearest stands in."""
+    width = total.shape[0]
+    reach = (column.shape[0] - width) // 2
+    for c in range(width):
+        total[c] = 0
+    for shift in range(reach - radius, reach + radius + 1):
+        part = column[shift : shift + width]
+        for c in range(width):
+            total[c] += part[c]
+
+
+@njit(cache=True, nogil=True)
+def _extend(column, reach):  # type: ignore[no-untyped-def]
+    for i in range(reach):
+        column[i] = column[reach]
+        column[-1 - i] = column[-1 - reach]
+
+
+@njit(cache=True, nogil=True)
+def _activity_row(ring, r, outer, inner, columns, boxes, activity):  # type: ignore[no-untyped-def]
+    """Sum the unrest around each site of row r: a square of radius `outer` without that of radius `inner`."""
+    width = activity.shape[0]
+    rows = ring.shape[0]
+    columns[:] = 0
+    for y in range(-outer, outer + 1):
+        row = ring[(r + y + rows) % rows]
+        into = columns[0]
+        for c in range(width):
+            into[outer + c] += row[c]
+        if -inner <= y <= inner:
+            into = columns[1]
+            for c in range(width):
+                into[outer + c] += row[c]
+    _extend(columns[0], outer)
+    _extend(columns[1], outer)
+    _box_row(columns[0], outer, boxes[0])
+    _box_row(columns[1], inner, boxes[1])
+    for c in range(width):
+        activity[c] = boxes[0, c] - boxes[1, c]
+
+
+@njit(cache=True, nogil=True)
+def activity_histogram(  # type: ignore[no-untyped-def]
+    padded,
+    pad,
+    offsets,
+    variance,
+    shift,
+    texture,
+    clipped,
+    height,
+    width,
+    outer,
+    inner,
+    step,
+    classes,
+    histogram,
+):
+    """Count |score| by class of activity on every `step`-th row into `histogram` (classes, scores)."""
+    rows = 2 * outer + 1
+    ring = np.empty((rows, width), np.int16)
+    score, light = np.empty((rows, width), np.int16), np.empty(width, np.float32)
+    ranks, noise, sigma = (
+        np.empty((5, width), np.int32),
+        np.empty(width, np.float32),
+        np.empty(width, np.float32),
+    )
+    columns, boxes = np.zeros((2, width + 2 * outer), np.int32), np.empty((2, width), np.int32)
+    activity = np.empty(width, np.int32)
+    last = histogram.shape[1] - 1
+    for middle in range(step // 2, height, step):
+        for y in range(-outer, outer + 1):
+            slot = (middle + y + rows) % rows
+            _first_score(
+                padded, pad, middle + y, offsets, variance, shift, texture, clipped,
+                ranks, noise, score[slot], sigma, light, height,
+            )  # fmt: skip
+            _unrest(score[slot], ring[slot])
+        _activity_row(ring, middle, outer, inner, columns, boxes, activity)
+        own = score[(middle + rows) % rows]
+        for c in range(width):
+            if own[c] != _SILENT:
+                histogram[classes[activity[c]], min(abs(np.int32(own[c])), last)] += 1
+
+
+@njit(cache=True, nogil=True)
+def score_rows(  # type: ignore[no-untyped-def]
+    padded,
+    pad,
+    offsets,
+    variance,
+    shift,
+    texture,
+    clipped,
+    black,
+    outer,
+    inner,
+    scales,
+    z,
+    noise_code,
+    light_code,
+):
+    """Score every site against the noise, the neighbours' spread and the unrest around it.
+
+    Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
+    deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `scales`
+    (float32) widens the standard deviation by activity.
+    """
+    height, width = z.shape
+    rows = 2 * outer + 2
+    ring = np.empty((rows, width), np.int16)
+    score, sigma = np.empty((rows, width), np.int16), np.empty((rows, width), np.float32)
+    light = np.empty((rows, width), np.float32)
+    ranks, noise = np.empty((5, width), np.int32), np.empty(width, np.float32)
+    columns, boxes = np.zeros((2, width + 2 * outer), np.int32), np.empty((2, width), np.int32)
+    activity, scale = np.empty(width, np.int32), np.empty(width, np.float32)
+    for ahead in range(-outer, height + outer):
+        slot = (ahead + rows) % rows
+        _first_score(
+            padded, pad, ahead, offsets, variance, shift, texture, clipped,
+            ranks, noise, score[slot], sigma[slot], light[slot], height,
+        )  # fmt: skip
+        _unrest(score[slot], ring[slot])
+        r = ahead - outer
+        if r < 0:
+            continue
+        _activity_row(ring, r, outer, inner, columns, boxes, activity)
+        for c in range(width):
+            scale[c] = scales[activity[c]]
+        slot = r % rows
+        _final_score(score[slot], sigma[slot], light[slot], scale, black, z[r], noise_code[r], light_code[r])
+
+
+@njit(cache=True, nogil=True)
+def _final_score(score, sigma, light, scale, black, z, noise_code, light_code):  # type: ignore[no-untyped-def]
     for c in range(z.shape[0]):
-        value = np.int32(values[c])
-        twice = ranks[1, c] + ranks[2, c]
-        spread = np.float32(ranks[3, c] - ranks[0, c])
-        sigma = np.sqrt(noise[c] + texture * spread * spread)
-        score = np.float32(2 * value - twice) * np.float32(0.5 * Z_UNIT) / sigma
-        score = min(max(score, np.float32(-127.0)), np.float32(127.0))
-        rounded = np.int32(np.floor(score + np.float32(0.5)))
-        z[c] = np.int8(np.int32(Z_INVALID) if ranks[3, c] >= clipped else rounded)
-        code = (np.float32(max(sigma, np.float32(1.0))).view(np.int32) >> 20) - np.int32(127 << 3)
-        tied = np.int32(128) if value == ranks[4, c] else np.int32(0)
-        noise_code[c] = np.uint8(min(code, np.int32(127)) | tied)
+        final = min(max(np.float32(score[c]) / scale[c], np.float32(-127.0)), np.float32(127.0))
+        rounded = np.int32(np.floor(final + np.float32(0.5)))
+        z[c] = np.int8(np.int32(Z_INVALID) if score[c] == _SILENT else rounded)
+        width = sigma[c] * scale[c]
+        code = (np.float32(max(np.float32(4.0) * width, np.float32(1.0))).view(np.int32) >> 20) - np.int32(
+            127 << 3
+        )
+        noise_code[c] = np.uint8(min(code, np.int32(127)))
+        signal = min(max((light[c] - black) / width, np.float32(0.0)), np.float32(255.0))
+        light_code[c] = np.uint8(np.int32(signal + np.float32(0.5)))
+
+
+@njit(inline="always", cache=True)
+def _residual2(padded, pad, r, c, o):  # type: ignore[no-untyped-def]
+    """Twice the value less the prediction, in DN."""
+    _, low, high, _, _ = _neighbourhood(padded, r + pad, c + pad, o[:, 0], o[:, 1])
+    return 2 * np.int32(padded[r + pad, c + pad]) - low - high
 
 
 @njit(cache=True, nogil=True)
 def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # type: ignore[no-untyped-def]
-    """Whether adjacent photosites of other colours show the spike: a lens cannot light one site alone."""
+    """Whether the adjacent photosites of other colours show the spike: a lens cannot light one site alone.
+
+    The largest share is left out, so that a bad neighbour alone does not make a scene of a spike.
+    """
     rows, cols = colours.shape
-    total = np.float32(0.0)
+    total, largest = np.float32(0.0), np.float32(-1e9)
     others = 0
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         rr = r + dy
@@ -213,55 +378,71 @@ def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # ty
             continue
         if colours[rr % rows, cc % cols] == colours[r % rows, c % cols]:
             continue
-        o = offsets[rr % rows, cc % cols]
-        _, low, high, _, _ = _neighbourhood(padded, rr + pad, cc + pad, o[:, 0], o[:, 1])
-        share = np.float32(2 * np.int32(padded[rr + pad, cc + pad]) - low - high) / residual
-        if share > np.float32(0.5):
-            return True
+        share = np.float32(_residual2(padded, pad, rr, cc, offsets[rr % rows, cc % cols])) / residual
+        largest = max(largest, share)
         total += share
         others += 1
-    return others > 0 and total > np.float32(0.15) * others
+    return others > 1 and total - largest > np.float32(_SHARED) * (others - 1)
 
 
 @njit(cache=True, nogil=True)
-def gate_and_sight(  # type: ignore[no-untyped-def]
-    padded, pad, offsets, colours, variance, shift, texture, gated, z
-):
-    """Void the spikes of the scene; return (site, value, prediction, sigma) of the sites that stand out.
+def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-untyped-def]
+    """Void the spikes of the scene; return (site, value, prediction) of the sites that stand out.
 
     Returns
     -------
-    ndarray of shape (n, 4), float64
+    ndarray of shape (n, 3), float64
     """
     rows, cols = colours.shape
     height, width = z.shape
-    found = np.empty((4096, 4), np.float64)
+    found = np.empty((4096, 3), np.float64)
     count = 0
     for r in range(height):
+        row = z[r]
         for c in range(width):
-            score = np.int32(z[r, c])
-            if score == Z_INVALID or abs(score) < _GATE:
+            score = np.int32(row[c])
+            if abs(score) < _GATE or score == Z_INVALID:
                 continue
-            o = offsets[r % rows, c % cols]
-            second, low, high, seventh, _ = _neighbourhood(padded, r + pad, c + pad, o[:, 0], o[:, 1])
-            twice = low + high
-            value = np.int32(padded[r + pad, c + pad])
-            residual = np.float32(2 * value - twice)
-            if gated and _shared(padded, pad, r, c, offsets, colours, residual, height, width):
+            residual = _residual2(padded, pad, r, c, offsets[r % rows, c % cols])
+            if gated and _shared(padded, pad, r, c, offsets, colours, np.float32(residual), height, width):
                 z[r, c] = np.int8(Z_INVALID)
             elif abs(score) > _VOTE:
-                spread = np.float32(seventh - second)
-                sigma = np.sqrt(variance[twice >> shift] + texture * spread * spread)
                 if count == found.shape[0]:
-                    grown = np.empty((2 * count, 4), np.float64)
+                    grown = np.empty((2 * count, 3), np.float64)
                     grown[:count] = found
                     found = grown
+                value = np.int32(padded[r + pad, c + pad])
                 found[count, 0] = r * width + c
                 found[count, 1] = value
-                found[count, 2] = 0.5 * twice
-                found[count, 3] = sigma
+                found[count, 2] = value - 0.5 * residual
                 count += 1
     return found[:count]
+
+
+@njit(cache=True, nogil=True)
+def _add_values(values, valid, n, value_sum, value_sumsq):  # type: ignore[no-untyped-def]
+    for c in range(n.shape[0]):
+        value = np.uint64(values[c]) * np.uint64(valid[c])
+        n[c] += np.uint32(valid[c])
+        value_sum[c] += value
+        value_sumsq[c] += value * value
+
+
+@njit(cache=True, nogil=True)
+def _add_scores(z, clipped, z_sum, z_sumsq, over, under):  # type: ignore[no-untyped-def]
+    for c in range(z.shape[0]):
+        score = np.int32(clipped[c])
+        z_sum[c] += score
+        z_sumsq[c] += np.uint32(score * score)
+        over[c] += np.uint16(np.int32(z[c]) > _VOTE)
+        under[c] += np.uint16((np.int32(z[c]) < -_VOTE) & (z[c] != Z_INVALID))
+
+
+@njit(cache=True, nogil=True)
+def _add_weighted(weight, clipped, total, squares):  # type: ignore[no-untyped-def]
+    for c in range(clipped.shape[0]):
+        total[c] += weight[c] * np.int64(clipped[c])
+        squares[c] += np.uint64(weight[c] * weight[c])
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +451,9 @@ def accumulate(  # type: ignore[no-untyped-def]
     values,
     z,
     noise_code,
-    weights,
+    light_code,
+    hot_weights,
+    offset_weights,
     n,
     value_sum,
     value_sumsq,
@@ -278,35 +461,36 @@ def accumulate(  # type: ignore[no-untyped-def]
     z_sumsq,
     hot_sum,
     hot_weight,
+    offset_sum,
+    offset_weight,
+    light_sum,
+    light_weight,
     over,
     under,
-    ties,
 ):
     """Add a batch of frames to the sums, one pass over the sums per batch.
 
-    `values`, `z` and `noise_code` are tuples of (rows, cols) arrays, of which the first `frames` are added;
-    `weights` (frames, 128) int64 gives the exposure weight of each noise code.
+    `values`, `z`, `noise_code` and `light_code` are tuples of (rows, cols) arrays, of which the first
+    `frames` are added; `hot_weights` and `offset_weights` (frames, 128) int64 give the weights of each
+    noise code.
     """
     rows, cols = n.shape
+    valid, clipped, weight = np.empty(cols, np.uint8), np.empty(cols, np.int8), np.empty(cols, np.int64)
     for r in range(rows):
         for f in range(frames):
-            weight = weights[f]
-            frame_values, frame_z, frame_code = values[f], z[f], noise_code[f]
+            score, code, light = z[f][r], noise_code[f][r], light_code[f][r]
             for c in range(cols):
-                score = np.int32(frame_z[r, c])
-                if score == Z_INVALID:
-                    continue
-                value = np.uint64(frame_values[r, c])
-                code = frame_code[r, c]
-                clipped = min(max(score, np.int32(-_CLIP)), np.int32(_CLIP))
-                w = weight[code & np.uint8(127)]
-                n[r, c] += 1
-                value_sum[r, c] += value
-                value_sumsq[r, c] += value * value
-                z_sum[r, c] += clipped
-                z_sumsq[r, c] += clipped * clipped
-                hot_sum[r, c] += w * clipped
-                hot_weight[r, c] += w * w
-                over[r, c] += score > _VOTE
-                under[r, c] += score < -_VOTE
-                ties[r, c] += code >> np.uint8(7)
+                valid[c] = np.uint8(score[c] != Z_INVALID)
+                limited = min(max(np.int32(score[c]), np.int32(-_CLIP)), np.int32(_CLIP))
+                clipped[c] = np.int8(limited * np.int32(valid[c]))
+            _add_values(values[f][r], valid, n[r], value_sum[r], value_sumsq[r])
+            _add_scores(score, clipped, z_sum[r], z_sumsq[r], over[r], under[r])
+            for c in range(cols):
+                weight[c] = hot_weights[f, code[c]] * np.int64(valid[c])
+            _add_weighted(weight, clipped, hot_sum[r], hot_weight[r])
+            for c in range(cols):
+                weight[c] = offset_weights[f, code[c]] * np.int64(valid[c])
+            _add_weighted(weight, clipped, offset_sum[r], offset_weight[r])
+            for c in range(cols):
+                weight[c] = np.int64(light[c]) * np.int64(valid[c])
+            _add_weighted(weight, clipped, light_sum[r], light_weight[r])

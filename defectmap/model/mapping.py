@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -12,31 +11,22 @@ from numpy.typing import NDArray
 
 from defectmap.model import evidence as ev
 from defectmap.model.classify import SiteRecord, classify
+from defectmap.model.clusters import cluster_structures
 from defectmap.model.dating import BadPeriod, date_site
 from defectmap.model.decide import (
-    JPEG_CHROMA,
-    JPEG_LUMA,
     Candidates,
-    PlaneRules,
     decide,
     gaussian_threshold,
-    mosaic_rules,
 )
 from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
-from defectmap.model.prediction import PLANES, PlaneModel, chroma_model, luma_model, mosaic_model
+from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
+from defectmap.model.prediction import PLANES, PlaneModel
 from defectmap.model.sensor import Grid, MosaicGeometry
 
 SCENES_FOR_CERTAINTY = 3
 """One scene, or two, can never confirm a defect."""
-
-_PATTERN = 6
-"""So many linked spots of a JPEG are a pattern that is printed into the pictures."""
-
-_TILES = 5
-_PATTERN_REACH = 24
-"""Spots farther apart than this are not linked, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,25 +50,6 @@ class _Sighted:
     frames: NDArray[np.int64]
     value: NDArray[np.float64]
     prediction: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """A candidate with its plane, before its verdict."""
-
-    plane: str
-    site: int
-    row: int
-    col: int
-    index: int
-
-
-def plane_setup(grid: Grid, geometry: MosaicGeometry | None) -> dict[str, tuple[PlaneModel, PlaneRules]]:
-    """Return prediction and rules of every plane of a stream."""
-    if geometry is not None:
-        return {"mosaic": (mosaic_model(geometry), mosaic_rules(geometry.period))}
-    chroma = (chroma_model(), JPEG_CHROMA)
-    return {"luma": (luma_model(), JPEG_LUMA), "blue": chroma, "red": chroma}
 
 
 def build_map(
@@ -108,7 +79,7 @@ def build_map(
     """
     setup = {name: both for name, both in plane_setup(grid, geometry).items() if name in planes}
     candidates = {name: decide(planes[name], *setup[name]) for name in setup}
-    found = _one_per_defect(candidates, planes, setup)
+    found = one_per_defect(candidates, planes, setup)
     sighted = _gather(found, sightings)
     background = _background(planes)
     entries = [
@@ -125,77 +96,15 @@ def build_map(
         for one in found
     ]
     if geometry is None:
-        entries = _doubting_patterns(entries, grid)
-    return DefectMap(grid, tuple(entries))
-
-
-def _doubting_patterns(entries: Sequence[Defect], grid: Grid) -> list[Defect]:
-    """Take spots that lie in a row or a heap for what is printed into every picture, not for defects.
-
-    Bad photosites are strewn at random (Leung et al., Electronic Imaging 2009, find no clusters); a date
-    stamp, a frame or a logo is not. Spots are linked that are nearer than chance would have a tenth of them,
-    by their usual density: the median over a few tiles, which one pattern does not raise.
-    """
-    tiles = np.zeros((_TILES, _TILES))
-    for entry in entries:
-        tiles[entry.row * _TILES // grid.height, entry.col * _TILES // grid.width] += 1
-    usual = max(float(np.median(tiles)), 0.5)
-    density = usual * _TILES**2 / (grid.height * grid.width)
-    reach = min(_PATTERN_REACH, int((np.sqrt(0.1 / density) - 1) / 2))
-    ordered = sorted(entries, key=lambda entry: entry.row)
-    group = list(range(len(ordered)))
-    for i, one in enumerate(ordered):
-        for j in range(i - 1, -1, -1):
-            if one.row - ordered[j].row > reach:
-                break
-            if abs(one.col - ordered[j].col) <= reach and group[i] != group[j]:
-                old, new = group[i], group[j]
-                group = [new if g == old else g for g in group]
-    sizes = Counter(group)
-    return [
-        replace(
-            entry,
-            certain=False,
-            missing=f"one of {sizes[g]} spots close together, as of a date stamp, a frame or a logo",
-        )
-        if sizes[g] >= _PATTERN
-        else entry
-        for entry, g in zip(ordered, group, strict=True)
+        return DefectMap(grid, tuple(doubting_patterns(entries, grid)))
+    structures = [
+        s.moved(geometry.top, geometry.left) for part in candidates.values() for s in part.structures
     ]
-
-
-def _one_per_defect(
-    candidates: Mapping[str, Candidates],
-    planes: Mapping[str, PlaneEvidence],
-    setup: Mapping[str, tuple[PlaneModel, PlaneRules]],
-) -> list[_Found]:
-    """Put the planes of a JPEG together: a chroma candidate near another only tints it."""
-    found: list[_Found] = []
-    for name, part in candidates.items():
-        width = planes[name].sums["n"].shape[1]
-        for index, site in enumerate(part.sites.tolist()):
-            row, col = divmod(site, width)
-            if name in {"blue", "red"}:
-                reach = 2 * JPEG_CHROMA.reach  # a block of chroma, in which a strong defect echoes
-                if any(abs(2 * row - f.row) <= reach and abs(2 * col - f.col) <= reach for f in found):
-                    continue
-                row, col = _centre_in_luma(planes["luma"], setup["luma"][0], 2 * row, 2 * col)
-            found.append(_Found(name, site, row, col, index))
-    return found
-
-
-def _centre_in_luma(luma: PlaneEvidence, model: PlaneModel, row: int, col: int) -> tuple[int, int]:
-    """Return the luma site with the largest contrast of the mean picture in the 2x2 under a chroma site."""
-    height, width = luma.sums["n"].shape
-    near = [(min(r, height - 1), min(c, width - 1)) for r in (row, row + 1) for c in (col, col + 1)]
-    flat = np.array([r * width + c for r, c in near])
-    around = model.neighbours(flat, luma.shape)
-    contrast = luma.value_at(flat).mean - np.median(luma.value_at(around).mean, axis=1)
-    return near[int(np.argmax(np.abs(contrast)))]
+    return DefectMap(grid, tuple(entries), (*structures, *cluster_structures(entries)))
 
 
 def _gather(
-    found: Sequence[_Found], sightings: Iterable[tuple[int, NDArray[np.void]]]
+    found: Sequence[Found], sightings: Iterable[tuple[int, NDArray[np.void]]]
 ) -> dict[tuple[str, int], _Sighted]:
     """Collect the sightings of the candidates in one pass over all sightings."""
     wanted = np.sort(np.array([_key(PLANES.index(f.plane), f.site) for f in found], np.int64))
@@ -233,7 +142,7 @@ def _background(planes: Mapping[str, PlaneEvidence]) -> float:
 
 
 def _judge(
-    one: _Found,
+    one: Found,
     part: Candidates,
     planes: Mapping[str, PlaneEvidence],
     model: PlaneModel,
@@ -245,7 +154,7 @@ def _judge(
     evidence = planes[one.plane]
     row, col = one.row, one.col
     colour = (
-        _tint(planes, one)
+        tint(planes, one)
         if geometry is None
         else geometry.cfa[row % geometry.period[0]][col % geometry.period[1]]
     )
@@ -253,8 +162,10 @@ def _judge(
         row, col = row + geometry.top, col + geometry.left
     record = _record(one, part, evidence, model, sighted, frames, geometry)
     verdict = classify(record, gaussian_threshold(evidence.sums["n"].size))
-    scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, one.site))
-    certain = scenes >= SCENES_FOR_CERTAINTY
+    strongest = int(part.beside[one.index])
+    scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
+    strength = float(part.strength[one.index])
+    missing = _missing(scenes, strength)
     period = _date(sighted, frames, verdict.kind, background)
     return Defect(
         row=row,
@@ -263,11 +174,11 @@ def _judge(
         colour=colour,
         strength=verdict.strength,
         unit=verdict.unit,
-        confidence=max(abs(record.level), abs(record.dose), abs(record.votes)),
+        confidence=max(abs(float(score[one.index])) for score in part.scores.values()),
         frames_seen=len(sighted.frames),
         scenes=scenes,
-        certain=certain,
-        missing="" if certain else f"seen in {scenes} of {SCENES_FOR_CERTAINTY} scenes",
+        certain=not missing,
+        missing=missing,
         last_good=_when(frames, period.last_good),
         first_bad=_when(frames, period.first_bad),
         last_bad=_when(frames, period.last_bad),
@@ -275,8 +186,18 @@ def _judge(
     )
 
 
+def _missing(scenes: int, strength: float) -> str:
+    """Say what a candidate lacks for certainty; nothing if it is certain."""
+    lacking = []
+    if strength < 1.0:
+        lacking.append(f"{100.0 * strength:.0f} % of the evidence that excludes chance")
+    if scenes < SCENES_FOR_CERTAINTY:
+        lacking.append(f"seen in {scenes} of {SCENES_FOR_CERTAINTY} scenes")
+    return ", ".join(lacking)
+
+
 def _record(
-    one: _Found,
+    one: Found,
     part: Candidates,
     evidence: PlaneEvidence,
     model: PlaneModel,
@@ -293,9 +214,9 @@ def _record(
     own, near = evidence.value_at(site), evidence.value_at(counted if counted.size else site)
     conditions = [frames[f].conditions for f in sighted.frames]
     return SiteRecord(
-        level=float(part.level[one.index]),
-        dose=float(part.dose[one.index]),
-        votes=float(part.votes[one.index]),
+        level=float(part.scores["level"][one.index]),
+        dose=float(part.scores["dose"][one.index]),
+        votes=float(part.scores["votes"][one.index]),
         spread=float(part.spread[one.index]),
         mean=float(own.mean[0]) - black,
         near_mean=float(np.median(near.mean)) - black,
@@ -316,25 +237,6 @@ def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
     """Fewest scenes that can have brought the mean score so far: each counts once and gives at most 3."""
     total = abs(int(evidence.sums["z_sum"].ravel()[site])) / ev.Z_UNIT
     return int(np.ceil(total / ev.Z_CLIP))
-
-
-def _tint(planes: Mapping[str, PlaneEvidence], one: _Found) -> str:
-    """Return the colour that a defect of a JPEG tints the picture with: R, G, B, or W for none."""
-    if "blue" not in planes:
-        return "W"
-    contrast = {}
-    for name, model in (("luma", luma_model()), ("blue", chroma_model()), ("red", chroma_model())):
-        scale = 1 if name == "luma" else 2
-        part = planes[name]
-        site = np.array([one.row // scale * part.shape[1] + one.col // scale])
-        around = part.value_at(model.neighbours(site, part.shape))
-        contrast[name] = float(part.value_at(site).mean[0] - np.median(around.mean))
-    y, cb, cr = contrast["luma"], contrast["blue"], contrast["red"]
-    # ITU-T T.871 (JFIF): what the change means in red, green and blue.
-    rgb = {"R": y + 1.402 * cr, "G": y - 0.344 * cb - 0.714 * cr, "B": y + 1.772 * cb}
-    strongest = max(rgb, key=lambda letter: abs(rgb[letter]))
-    others = [abs(value) for letter, value in rgb.items() if letter != strongest]
-    return strongest if max(others) < 0.67 * abs(rgb[strongest]) else "W"
 
 
 def _date(sighted: _Sighted, frames: Sequence[FrameFacts], kind: Kind, background: float) -> BadPeriod:

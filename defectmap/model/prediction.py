@@ -1,7 +1,8 @@
 """What a photosite should read, judged by its neighbours of the same colour, and how far it is off.
 
-The prediction is the median of eight same-colour neighbours; the noise is read from the frame itself; the
-local texture, seen as the spread of the neighbours, widens it. All is a function of the one frame alone, so
+The prediction is the median of eight same-colour neighbours. Its error is read from the frame itself: from
+the noise at each level, from the spread of the neighbours, and from how restless the scores around a site
+are, of all colours, so that scores are alike in sky and foliage. All is a function of the one frame alone, so
 that a frame scores the same whatever else the catalog holds.
 """
 
@@ -35,6 +36,14 @@ _HIGHLIGHT = 0.94
 
 _LEVELS, _RESIDUALS = 64, 4096
 
+_SCORES = 1024
+_CLASSES_PER_OCTAVE = 4
+_FEWEST = 200
+"""Scores that a class of activity needs to be calibrated."""
+
+_CORE, _WINGS = 0.6827, 0.9545
+"""Shares of a normal variable within one and two standard deviations."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneModel:
@@ -54,6 +63,9 @@ class PlaneModel:
         Whether adjacent photosites of other colours can show that a spike belongs to the scene.
     floor : float
         Least noise variance, in DN squared.
+    outer, inner : int
+        The unrest around a site is summed over a square of radius `outer` without one of radius `inner`,
+        which its own defect may reach.
     """
 
     offsets: NDArray[np.int64]
@@ -62,6 +74,8 @@ class PlaneModel:
     clipped: int
     gated: bool
     floor: float
+    outer: int
+    inner: int
 
     @property
     def pad(self) -> int:
@@ -101,7 +115,9 @@ class ScoredPlane:
     z : ndarray of shape (rows, cols), int8
         Score in sixteenths of a standard deviation, or `kernels.Z_INVALID`.
     noise_code : ndarray of shape (rows, cols), uint8
-        log2 of sigma in eighths of an octave (low 7 bits); high bit: ties with the largest neighbour.
+        log2 of four times the standard deviation in DN, in eighths of an octave; see `code_sigma`.
+    light_code : ndarray of shape (rows, cols), uint8
+        Predicted light in standard deviations.
     sightings : ndarray of shape (n,), SIGHTING
         The sites that stand out by more than five standard deviations.
     """
@@ -109,6 +125,7 @@ class ScoredPlane:
     values: NDArray[Any]
     z: NDArray[np.int8]
     noise_code: NDArray[np.uint8]
+    light_code: NDArray[np.uint8]
     sightings: NDArray[np.void]
 
 
@@ -137,7 +154,7 @@ def mosaic_model(geometry: MosaicGeometry) -> PlaneModel:
             offsets[r, c] = _nearest_same(colours, r, c)
     black = float(np.mean(geometry.black))
     clipped = int(black + _HIGHLIGHT * (geometry.white - black))
-    return PlaneModel(offsets, colours, black, clipped, gated=True, floor=0.25)
+    return PlaneModel(offsets, colours, black, clipped, gated=True, floor=0.25, outer=2, inner=0)
 
 
 def luma_model() -> PlaneModel:
@@ -152,7 +169,9 @@ def chroma_model() -> PlaneModel:
 
 def _ring_model(ring: list[tuple[int, int]], clipped: int) -> PlaneModel:
     offsets = np.array(ring, np.int64).reshape(1, 1, 8, 2)
-    return PlaneModel(offsets, np.zeros((1, 1), np.int8), 0.0, clipped, gated=False, floor=1.0)
+    return PlaneModel(
+        offsets, np.zeros((1, 1), np.int8), 0.0, clipped, gated=False, floor=1.0, outer=5, inner=2
+    )
 
 
 def _nearest_same(colours: NDArray[np.int8], r: int, c: int) -> NDArray[np.int64]:
@@ -207,26 +226,81 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     padded = _padded(values, pad)
     variance, shift = _noise_variance(padded, height, width, model)
     z = np.empty((height, width), np.int8)
-    noise_code = np.empty((height, width), np.uint8)
+    noise_code, light_code = np.empty((2, height, width), np.uint8)
     offsets = model.offsets
     # One set of offsets for the whole row makes the loop contiguous.
     if (offsets == offsets[0, 0]).all():
         offsets = offsets[:1, :1]
+    rows = (padded, pad, offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
+    scales = _activity_scales(rows, height, width, model)
     kernels.score_rows(
-        padded, pad, 0, height, offsets, variance, shift, _TEXTURE, np.int32(model.clipped), z, noise_code
+        *rows, np.float32(model.black), model.outer, model.inner, scales, z, noise_code, light_code
     )
     if model.colours.shape not in {(1, 1), (2, 2)}:
         # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
         for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
             border[...] = kernels.Z_INVALID
-    found = kernels.gate_and_sight(
-        padded, pad, model.offsets, model.colours, variance, shift, _TEXTURE, model.gated, z
-    )
+    found = kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
     sightings = np.empty(len(found), SIGHTING)
     sightings["plane"] = PLANES.index(name)
-    for field, column in zip(("site", "value", "prediction", "sigma"), found.T, strict=True):
+    for field, column in zip(("site", "value", "prediction"), found.T, strict=True):
         sightings[field] = column
-    return ScoredPlane(values, z, noise_code, sightings)
+    sightings["sigma"] = code_sigma(noise_code.ravel()[sightings["site"]])
+    return ScoredPlane(values, z, noise_code, light_code, sightings)
+
+
+def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Return the standard deviation in DN that a noise code stands for."""
+    return np.asarray((1.0 + (code % 8 + 0.5) / 8.0) * 2.0 ** (code // 8 - 2.0))
+
+
+def _activity_scales(
+    rows: tuple[Any, ...], height: int, width: int, model: PlaneModel
+) -> NDArray[np.float32]:
+    """Measure in the frame itself how much wider the scores are where the scores around are restless.
+
+    Parameters
+    ----------
+    rows : tuple
+        The leading arguments of the kernels.
+    height, width : int
+    model : PlaneModel
+
+    Returns
+    -------
+    ndarray of float32
+        Factor on the standard deviation, by summed unrest.
+    """
+    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    summed = (2 * model.outer + 1) ** 2 - (2 * model.inner + 1) ** 2
+    unrest = np.maximum(np.arange(summed * 3 * kernels.Z_UNIT + 1) / (summed * kernels.Z_UNIT), 0.05)
+    position = _CLASSES_PER_OCTAVE * (np.log2(unrest) - np.log2(unrest[0]))
+    classes = position.astype(np.int64)
+    histogram = np.zeros((int(classes[-1]) + 1, _SCORES), np.int64)
+    step = 16 if height >= 1024 else max(1, height // 64)
+    count: Any = kernels.activity_histogram
+    count(*rows, height, width, model.outer, model.inner, step, classes, histogram)
+    counts = histogram.sum(axis=1)
+    usable = np.flatnonzero(counts >= _FEWEST)
+    if usable.size == 0:
+        return np.ones(unrest.size, np.float32)
+    # The wings count too: where they are wide, texture peaks that no core tells of.
+    core, wings = (_quantile(histogram[usable], share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
+    measured = np.maximum(np.maximum(core, 0.5 * wings), 0.25)
+    return np.asarray(np.interp(position, usable + 0.5, measured), np.float32)
+
+
+def _quantile(histogram: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+    """Return the quantile of each row of counts of |k|, where k stands for k - 1/2 to k + 1/2."""
+    cumulative = np.cumsum(histogram, axis=1)
+    wanted = cumulative[:, -1:] * share
+    index = np.argmax(cumulative >= wanted, axis=1)
+    rows = np.arange(len(histogram))
+    here = histogram[rows, index]
+    before = cumulative[rows, index] - here
+    span = np.where(index == 0, 0.5, 1.0)
+    return np.asarray(np.maximum(index - 0.5, 0.0) + span * (wanted[:, 0] - before) / here)
 
 
 def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
@@ -265,16 +339,7 @@ def _noise_variance(
     usable = np.flatnonzero(counts >= 400)
     if usable.size == 0:
         usable = np.flatnonzero(counts)
-    cumulative = np.cumsum(histogram[usable], axis=1)
-    quarter = counts[usable, None] * 0.25
-    index = np.argmax(cumulative >= quarter, axis=1)
-    rows = np.arange(usable.size)
-    here = histogram[usable, index]
-    before = cumulative[rows, index] - here
-    # |2 x residual| = k stands for the interval k - 1/2 .. k + 1/2 (0 for 0 .. 1/2).
-    lower = np.maximum(index - 0.5, 0.0)
-    span = np.where(index == 0, 0.5, 1.0)
-    quartile = lower + span * (quarter[:, 0] - before) / here
+    quartile = _quantile(histogram[usable], 0.25)  # of |2 x residual|
     measured = np.maximum((0.5 * quartile / _QUARTILE) ** 2, model.floor)
     twice = (np.arange((top >> shift) + 1) + 0.5) * (1 << shift) - 0.5
     position = 4.0 * np.log2(np.maximum(0.5 * twice - model.black, 0.0) * 0.25 + 1.0)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defectmap.model import evidence as ev
-from defectmap.model.evidence import FIELDS, PlaneEvidence, exposure_weights, named_arrays, plane_names
+from defectmap.model.evidence import FIELDS, PlaneEvidence, regressor_weights, named_arrays, plane_names
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.prediction import (
     ScoredPlane,
@@ -61,9 +61,18 @@ def test_one_bad_site_is_sighted_alone(site: tuple[int, int], offset: int) -> No
 def test_spike_shared_with_other_colours_is_the_scene() -> None:
     """A point of light through a lens reaches neighbours of other colours and is no sighting."""
     mosaic = noise(3)
-    mosaic[30, 40] += 2000
-    mosaic[30, 41] += 1200
-    assert len(scored(mosaic).sightings) == 0
+    mosaic[29:32, 39:42] += np.outer([0.4, 1.0, 0.4], [800, 2000, 800]).astype(np.uint16)
+    assert (30, 40) not in [divmod(int(s), 80) for s in scored(mosaic).sightings["site"]]
+
+
+def test_a_bad_neighbour_makes_no_scene() -> None:
+    """A bad site is sighted though the site beside it, of another colour, is worse."""
+    mosaic = noise(3)
+    mosaic[30, 40] += 600
+    mosaic[30, 41] += 2500
+    sites = [divmod(int(s), 80) for s in scored(mosaic).sightings["site"]]
+    assert (30, 40) in sites
+    assert (30, 41) in sites
 
 
 def test_clipped_surroundings_say_nothing() -> None:
@@ -97,17 +106,6 @@ def test_rings_sight_a_smeared_spot(model: object) -> None:
     assert divmod(int(strongest["site"]), 50) == (20, 30)
 
 
-def test_ties_are_counted() -> None:
-    """A site that is clamped to the largest of its neighbours is counted as tied."""
-    mosaic = noise(6)
-    near = mosaic[28:33:2, 38:43:2].copy()
-    near[1, 1] = 0
-    mosaic[30, 40] = near.max()
-    evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(scored(mosaic), SECOND)])
-    assert evidence.sums["ties"][30, 40] == 1
-
-
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(6)), st.lists(st.integers(1, 5), max_size=3))
 def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int]) -> None:
@@ -134,12 +132,12 @@ def test_frames_without_exposure_stay_out_of_the_weighted_sums() -> None:
     evidence.accumulate([(scored(noise(7)), Conditions())])
     assert evidence.sums["n"].mean() > 0.95
     assert not evidence.sums["hot_weight"].any()
-    assert np.array_equal(exposure_weights(None), np.zeros(128))
+    assert np.array_equal(regressor_weights(None), np.zeros(128))
 
 
 def test_weights_grow_with_dose_and_fall_with_noise() -> None:
     """The exposure weight is dose over noise, limited."""
-    short, long = exposure_weights(0.001), exposure_weights(10.0)
+    short, long = regressor_weights(0.001), regressor_weights(10.0)
     assert (long >= short).all()
     assert (np.diff(short) <= 0).all()
     assert long.max() ** 2 * 500_000 < 2**64

@@ -1,0 +1,81 @@
+"""Tails of distributions, in standard deviations of a normal one."""
+
+from __future__ import annotations
+
+from math import erfc, exp, lgamma, log, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+FARTHEST = 40.0
+"""Normal scores are told apart up to here."""
+
+
+def normal_tail(score: float) -> float:
+    """Return the share of a standard normal distribution above a score."""
+    return 0.5 * erfc(score / sqrt(2.0))
+
+
+def normal_score(tail: float) -> float:
+    """Return the score whose upper tail of the standard normal distribution is `tail` (bisection)."""
+    low, high = 0.0, FARTHEST
+    for _ in range(80):
+        middle = 0.5 * (low + high)
+        if normal_tail(middle) > tail:
+            low = middle
+        else:
+            high = middle
+    return 0.5 * (low + high)
+
+
+def poisson_score(count: int, mean: float) -> float:
+    """Return the normal score whose upper tail equals P(X >= count) for a Poisson mean."""
+    if count <= mean:
+        return 0.0
+    log_term = -mean + count * log(mean) - lgamma(count + 1.0)
+    ratio, term = 1.0, 1.0
+    for k in range(count + 1, count + 200):
+        term *= mean / k
+        ratio += term
+        if term < 1e-12 * ratio:
+            break
+    log_tail = log_term + log(ratio)
+    if log_tail > -600.0:
+        return normal_score(exp(log_tail))
+    # Beyond the reach of erfc: the leading term of the tail, -z*z/2.
+    return min(FARTHEST, sqrt(-2.0 * log_tail))
+
+
+def discovery_threshold(
+    scores: NDArray[np.float32], lowest: float, highest: float, tests: int, rate: float
+) -> float:
+    """Return the score above which at most a share `rate` is expected to be chance.
+
+    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The tail of chance is
+    taken to be as much above a normal one as all that is not certain is above it at `lowest` (an empirical
+    null: B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104); what true deviations there are makes it stricter.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,), float32
+        All normal scores above `lowest`, absolute.
+    lowest : float
+    highest : float
+        Scores above this are certain. Returned where nothing else is discovered.
+    tests : int
+        Number of scores looked at in all, one-sided.
+    rate : float
+        False-discovery rate.
+
+    Returns
+    -------
+    float
+        Between `lowest` and `highest`.
+    """
+    excess = float((scores < highest).sum()) / (tests * normal_tail(lowest))
+    ordered = np.sort(scores)[::-1]
+    for rank in range(ordered.size, 0, -1):
+        score = float(ordered[rank - 1])
+        if normal_tail(score) * tests * max(1.0, excess) <= rate * rank:
+            return min(score, highest)
+    return highest
