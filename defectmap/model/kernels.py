@@ -185,16 +185,24 @@ def _first_score(  # type: ignore[no-untyped-def]
     _rank_neighbours(padded, pad, r, offsets[r % offsets.shape[0]], ranks)
     for c in range(width):
         noise[c] = variance[np.uint32(ranks[1, c] + ranks[2, c]) >> np.uint32(shift)]
-    values = padded[r + pad, pad : pad + width]
-    for c in range(width):
-        twice = ranks[1, c] + ranks[2, c]
-        spread = np.float32(ranks[3, c] - ranks[0, c])
-        sigma[c] = np.sqrt(noise[c] + texture * spread * spread)
-        light[c] = np.float32(0.5) * twice
-        wide = np.float32(2 * np.int32(values[c]) - twice) * np.float32(0.5 * Z_UNIT) / sigma[c]
-        wide = min(max(wide, np.float32(-_WIDE)), np.float32(_WIDE))
+    _score_row(padded[r + pad, pad : pad + width], ranks, noise, texture, clipped, score, sigma, light)
+
+
+@njit(cache=True, nogil=True)
+def _score_row(  # type: ignore[no-untyped-def]
+    values, ranks, noise, texture, clipped, score, sigma, light
+):
+    second, low, high, seventh = ranks[0], ranks[1], ranks[2], ranks[3]
+    for c in range(score.shape[0]):
+        twice = low[c] + high[c]
+        spread = np.float32(seventh[c] - second[c])
+        width = np.sqrt(noise[c] + texture * spread * spread)
+        sigma[c] = width
+        light[c] = np.float32(0.5) * np.float32(twice)
+        wide = np.float32(2 * np.int32(values[c]) - twice) * np.float32(0.5 * Z_UNIT) / width
         rounded = np.int32(np.floor(wide + np.float32(0.5)))
-        score[c] = np.int16(np.int32(_SILENT) if ranks[3, c] >= clipped else rounded)
+        rounded = min(max(rounded, np.int32(-_WIDE)), np.int32(_WIDE))
+        score[c] = np.int16(np.int32(_SILENT) if seventh[c] >= clipped else rounded)
 
 
 @njit(cache=True, nogil=True)
@@ -206,46 +214,44 @@ def _unrest(score, unrest):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _box_row(column, radius, total):  # type: ignore[no-untyped-def]
-    """Sum `column` over 2 x radius + 1 columns around each; beyond the edges the nearest stands in."""
+def _box_row(column, reach, radius, total):  # type: ignore[no-untyped-def]
+    """Sum `column`, which begins `reach` before the row, over 2 x radius + 1 columns around each site."""
     width = total.shape[0]
-    reach = (column.shape[0] - width) // 2
+    first = column[reach - radius : reach - radius + width]
     for c in range(width):
-        total[c] = 0
-    for shift in range(reach - radius, reach + radius + 1):
-        part = column[shift : shift + width]
+        total[c] = first[c]
+    for shift in range(1, 2 * radius + 1):
+        part = column[reach - radius + shift : reach - radius + shift + width]
         for c in range(width):
             total[c] += part[c]
 
 
 @njit(cache=True, nogil=True)
-def _extend(column, reach):  # type: ignore[no-untyped-def]
+def _column_sums(ring, r, radius, reach, column):  # type: ignore[no-untyped-def]
+    """Sum the rows r - radius .. r + radius of the ring; beyond the edges the nearest column stands in."""
+    rows, width = ring.shape
+    middle = column[reach : reach + width]
+    first = ring[(r - radius + rows) % rows]
+    for c in range(width):
+        middle[c] = first[c]
+    for y in range(1 - radius, radius + 1):
+        row = ring[(r + y + rows) % rows]
+        for c in range(width):
+            middle[c] += row[c]
     for i in range(reach):
         column[i] = column[reach]
         column[-1 - i] = column[-1 - reach]
 
 
 @njit(cache=True, nogil=True)
-def _activity_row(ring, r, outer, inner, columns, boxes, activity):  # type: ignore[no-untyped-def]
+def _activity_row(ring, r, outer, inner, column, inside, activity):  # type: ignore[no-untyped-def]
     """Sum the unrest around each site of row r: a square of radius `outer` without that of radius `inner`."""
-    width = activity.shape[0]
-    rows = ring.shape[0]
-    columns[:] = 0
-    for y in range(-outer, outer + 1):
-        row = ring[(r + y + rows) % rows]
-        into = columns[0]
-        for c in range(width):
-            into[outer + c] += row[c]
-        if -inner <= y <= inner:
-            into = columns[1]
-            for c in range(width):
-                into[outer + c] += row[c]
-    _extend(columns[0], outer)
-    _extend(columns[1], outer)
-    _box_row(columns[0], outer, boxes[0])
-    _box_row(columns[1], inner, boxes[1])
-    for c in range(width):
-        activity[c] = boxes[0, c] - boxes[1, c]
+    _column_sums(ring, r, outer, outer, column)
+    _box_row(column, outer, outer, activity)
+    _column_sums(ring, r, inner, outer, column)
+    _box_row(column, outer, inner, inside)
+    for c in range(activity.shape[0]):
+        activity[c] -= inside[c]
 
 
 @njit(cache=True, nogil=True)
@@ -274,8 +280,8 @@ def activity_histogram(  # type: ignore[no-untyped-def]
         np.empty(width, np.float32),
         np.empty(width, np.float32),
     )
-    columns, boxes = np.zeros((2, width + 2 * outer), np.int32), np.empty((2, width), np.int32)
-    activity = np.empty(width, np.int32)
+    column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
+    activity = np.empty(width, np.int16)
     last = histogram.shape[1] - 1
     for middle in range(step // 2, height, step):
         for y in range(-outer, outer + 1):
@@ -285,7 +291,7 @@ def activity_histogram(  # type: ignore[no-untyped-def]
                 ranks, noise, score[slot], sigma, light, height,
             )  # fmt: skip
             _unrest(score[slot], ring[slot])
-        _activity_row(ring, middle, outer, inner, columns, boxes, activity)
+        _activity_row(ring, middle, outer, inner, column, inside, activity)
         own = score[(middle + rows) % rows]
         for c in range(width):
             if own[c] != _SILENT:
@@ -304,7 +310,7 @@ def score_rows(  # type: ignore[no-untyped-def]
     black,
     outer,
     inner,
-    scales,
+    narrowings,
     z,
     noise_code,
     light_code,
@@ -312,8 +318,8 @@ def score_rows(  # type: ignore[no-untyped-def]
     """Score every site against the noise, the neighbours' spread and the unrest around it.
 
     Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
-    deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `scales`
-    (float32) widens the standard deviation by activity.
+    deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `narrowings`
+    (float32) divides the scores by what activity widens them.
     """
     height, width = z.shape
     rows = 2 * outer + 2
@@ -321,8 +327,8 @@ def score_rows(  # type: ignore[no-untyped-def]
     score, sigma = np.empty((rows, width), np.int16), np.empty((rows, width), np.float32)
     light = np.empty((rows, width), np.float32)
     ranks, noise = np.empty((5, width), np.int32), np.empty(width, np.float32)
-    columns, boxes = np.zeros((2, width + 2 * outer), np.int32), np.empty((2, width), np.int32)
-    activity, scale = np.empty(width, np.int32), np.empty(width, np.float32)
+    column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
+    activity, narrowing = np.empty(width, np.int16), np.empty(width, np.float32)
     for ahead in range(-outer, height + outer):
         slot = (ahead + rows) % rows
         _first_score(
@@ -333,26 +339,28 @@ def score_rows(  # type: ignore[no-untyped-def]
         r = ahead - outer
         if r < 0:
             continue
-        _activity_row(ring, r, outer, inner, columns, boxes, activity)
+        _activity_row(ring, r, outer, inner, column, inside, activity)
         for c in range(width):
-            scale[c] = scales[activity[c]]
+            narrowing[c] = narrowings[np.uint16(activity[c])]
         slot = r % rows
-        _final_score(score[slot], sigma[slot], light[slot], scale, black, z[r], noise_code[r], light_code[r])
+        _final_score(
+            score[slot], sigma[slot], light[slot], narrowing, black, z[r], noise_code[r], light_code[r]
+        )
 
 
 @njit(cache=True, nogil=True)
-def _final_score(score, sigma, light, scale, black, z, noise_code, light_code):  # type: ignore[no-untyped-def]
+def _final_score(score, sigma, light, narrowing, black, z, noise_code, light_code):  # type: ignore[no-untyped-def]
     for c in range(z.shape[0]):
-        final = min(max(np.float32(score[c]) / scale[c], np.float32(-127.0)), np.float32(127.0))
-        rounded = np.int32(np.floor(final + np.float32(0.5)))
+        rounded = np.int32(np.floor(np.float32(score[c]) * narrowing[c] + np.float32(0.5)))
+        rounded = min(max(rounded, np.int32(-127)), np.int32(127))
         z[c] = np.int8(np.int32(Z_INVALID) if score[c] == _SILENT else rounded)
-        width = sigma[c] * scale[c]
-        code = (np.float32(max(np.float32(4.0) * width, np.float32(1.0))).view(np.int32) >> 20) - np.int32(
-            127 << 3
-        )
-        noise_code[c] = np.uint8(min(code, np.int32(127)))
-        signal = min(max((light[c] - black) / width, np.float32(0.0)), np.float32(255.0))
-        light_code[c] = np.uint8(np.int32(signal + np.float32(0.5)))
+    for c in range(z.shape[0]):
+        width = np.float32(4.0) * sigma[c] / narrowing[c]
+        code = (np.float32(width).view(np.int32) >> 20) - np.int32(127 << 3)
+        noise_code[c] = np.uint8(min(max(code, np.int32(0)), np.int32(127)))
+    for c in range(z.shape[0]):
+        signal = np.int32((light[c] - black) * narrowing[c] / sigma[c] + np.float32(0.5))
+        light_code[c] = np.uint8(min(max(signal, np.int32(0)), np.int32(255)))
 
 
 @njit(inline="always", cache=True)

@@ -232,9 +232,9 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     if (offsets == offsets[0, 0]).all():
         offsets = offsets[:1, :1]
     rows = (padded, pad, offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
-    scales = _activity_scales(rows, height, width, model)
+    narrowings = _activity_narrowings(rows, height, width, model)
     kernels.score_rows(
-        *rows, np.float32(model.black), model.outer, model.inner, scales, z, noise_code, light_code
+        *rows, np.float32(model.black), model.outer, model.inner, narrowings, z, noise_code, light_code
     )
     if model.colours.shape not in {(1, 1), (2, 2)}:
         # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
@@ -254,7 +254,7 @@ def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray((1.0 + (code % 8 + 0.5) / 8.0) * 2.0 ** (code // 8 - 2.0))
 
 
-def _activity_scales(
+def _activity_narrowings(
     rows: tuple[Any, ...], height: int, width: int, model: PlaneModel
 ) -> NDArray[np.float32]:
     """Measure in the frame itself how much wider the scores are where the scores around are restless.
@@ -269,7 +269,7 @@ def _activity_scales(
     Returns
     -------
     ndarray of float32
-        Factor on the standard deviation, by summed unrest.
+        Factor on the scores, by summed unrest: 1 over how much wider than normal they are.
     """
     from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
@@ -288,7 +288,7 @@ def _activity_scales(
     # The wings count too: where they are wide, texture peaks that no core tells of.
     core, wings = (_quantile(histogram[usable], share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
     measured = np.maximum(np.maximum(core, 0.5 * wings), 0.25)
-    return np.asarray(np.interp(position, usable + 0.5, measured), np.float32)
+    return np.asarray(1.0 / np.interp(position, usable + 0.5, measured), np.float32)
 
 
 def _quantile(histogram: NDArray[np.int64], share: float) -> NDArray[np.float64]:

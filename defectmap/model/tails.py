@@ -51,8 +51,8 @@ def discovery_threshold(
 ) -> float:
     """Return the score above which at most a share `rate` is expected to be chance.
 
-    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The tail of chance is
-    taken to be as much above a normal one as all that is not certain is above it at `lowest` (an empirical
+    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The tail of chance
+    is taken to be as much above a normal one as all that is not certain is above it at `lowest` (an empirical
     null: B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104); what true deviations there are makes it stricter.
 
     Parameters
