@@ -1,12 +1,16 @@
 """From candidates to kinds: what is wrong with a site, and how much.
 
-The three ways in which a site can add signal are told apart by what its excess is proportional to: exposure
-time times gain (hot), gain alone (offset) or the light itself (bright). A site that does not follow its
-neighbours at all is stuck or dead; one that reads too little light is dim.
+A site that does not follow the light is stuck or dead. Any other deviates by something that is proportional
+to exposure time times gain (hot), to gain alone (offset) or to the light itself (dim, bright). Each of these
+explanations is held against all frames. Those in which the site stood out are known one by one. Of the
+others two sums are: with z = (value - prediction) / sigma and w = regressor / sigma, a deviation of strength
+s has the log likelihood s sum(w z) - s^2 sum(w^2) / 2 over that of none. So frames in which the site ought to
+have shown and did not speak too, and standing out selects nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,11 +18,14 @@ from numpy.typing import NDArray
 
 from defectmap.model.defects import Kind
 
-_CONSTANT = 0.02
-"""A site whose variance is below this share of its neighbours' does not follow the light."""
+_RESPONDS = 0.2
+"""Swing relative to the neighbours' from which a site follows the light."""
 
-_DEAD = 0.1
-"""A site below this share of its neighbours' light is dead."""
+_DEAD = 0.02
+"""A site that answers less than this share of the light is dead."""
+
+_DEAD_SIGMA = 3.0
+"""Standard deviations of its response by which a site must respond to be dim, not dead."""
 
 _STUCK = 0.3
 """A site whose swing is so much smaller than its level is stuck, not dim: light moves both alike."""
@@ -26,9 +33,77 @@ _STUCK = 0.3
 _OPPOSED = -0.7
 """A site whose excess is high in shade and low in light, and so correlates with light, keeps to one level."""
 
-# Spread of log(excess / regressor) that each explanation leaves of its own: a hot site's rate moves with the
-# temperature of the sensor (it doubles every 7 degrees), the others hardly.
-_OWN_SPREAD = {Kind.HOT: 0.6, Kind.OFFSET: 0.15, Kind.BRIGHT: 0.1}
+_EITHER_WAY = 0.12
+"""Share of the sightings that must be high, and low, for a site to be off in both ways."""
+
+OWN_SPREAD: Mapping[Kind, float] = {Kind.HOT: 0.6, Kind.OFFSET: 0.1, Kind.BRIGHT: 0.05}
+"""Relative spread of the deviation from frame to frame that each explanation leaves: the rate of a hot site
+moves with the temperature of the sensor (it doubles every 7 degrees), the others hardly."""
+
+UNITS: Mapping[Kind, str] = {
+    Kind.HOT: "DN/s at ISO 100",
+    Kind.OFFSET: "DN at ISO 100",
+    Kind.BRIGHT: "gain",
+}
+
+_FREEDOM = 4.0
+"""Degrees of freedom of Student's t: single frames may be far off."""
+
+_PERIOD = 6.0
+"""Log likelihood that a site must gain by having been bad for a part of the time only."""
+
+_STARTS, _ROUNDS, _STEPS = 24, 3, 19
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """What the frames in which a site did not stand out say about one regressor.
+
+    Attributes
+    ----------
+    total : float
+        Sum of score x regressor / sigma.
+    weight : float
+        Sum of (regressor / sigma) squared.
+    frames : float
+        Number of frames that weight comes from, in effect.
+    """
+
+    total: float
+    weight: float
+    frames: float
+
+    @property
+    def score(self) -> float:
+        """Size of the matched filter's score."""
+        return float(abs(self.total) / np.sqrt(self.weight)) if self.weight > 0 else 0.0
+
+    def log_likelihood(
+        self, strength: NDArray[np.float64], spread: float, share: float
+    ) -> NDArray[np.float64]:
+        """Return the log likelihood of strengths over that of none.
+
+        Parameters
+        ----------
+        strength : ndarray of float64
+        spread : float
+            Relative spread of the deviation from frame to frame: strengths that are nearly alike are then
+            told apart less well than the noise would have it.
+        share : float
+            Share of the frames, unknown which, in which the site was bad.
+
+        Returns
+        -------
+        ndarray of float64
+            As in a Student's t no frame says more against a strength than that it is an outlier.
+        """
+        if self.weight <= 0:
+            return np.zeros(strength.shape)
+        most = self.total / self.weight
+        own = 1.0 + spread**2 * strength**2 * share * self.weight / max(share * self.frames, 1.0)
+        gain = 0.5 * self.weight * (most**2 - (share * strength - most) ** 2 / own)
+        limit = 0.5 * (_FREEDOM + 1.0) * self.frames
+        return np.where(gain < 0.0, -limit * np.log1p(np.maximum(-gain, 0.0) / limit), gain)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,32 +112,41 @@ class SiteRecord:
 
     Attributes
     ----------
-    level, dose, votes, spread : float
-        Standardised scores.
+    spread : float
+        Standardised variance of the score.
+    share : float
+        Share of the frames in which it was bad, as it seems from the sightings.
     mean, near_mean : float
         Mean value of the site, and the median of its neighbours' means, in DN above black.
     variance, near_variance : float
         The same of the variances, in DN squared.
+    quiet : mapping of Kind to Quiet
+        For `Kind.HOT`, `Kind.OFFSET` and `Kind.BRIGHT`.
     excess : ndarray of shape (sightings,), float64
         Value less prediction in the frames where it stood out, in DN.
+    sigma : ndarray of shape (sightings,), float64
+        Standard deviation of a healthy site's excess, in DN.
     light : ndarray of shape (sightings,), float64
         Prediction above black, in DN.
+    cut : ndarray of shape (sightings,), bool
+        Whether the value is at an end of its range, so that the excess may be larger than it shows.
     dose_s : ndarray of shape (sightings,), float64
         Seconds at ISO 100; NaN where unknown.
     gain : ndarray of shape (sightings,), float64
         ISO / 100; NaN where unknown.
     """
 
-    level: float
-    dose: float
-    votes: float
     spread: float
+    share: float
     mean: float
     near_mean: float
     variance: float
     near_variance: float
+    quiet: Mapping[Kind, Quiet]
     excess: NDArray[np.float64]
+    sigma: NDArray[np.float64]
     light: NDArray[np.float64]
+    cut: NDArray[np.bool_]
     dose_s: NDArray[np.float64]
     gain: NDArray[np.float64]
 
@@ -89,69 +173,114 @@ def classify(site: SiteRecord, threshold: float) -> Verdict:
     -------
     Verdict
     """
+    unmoved = _unmoved(site)
+    if unmoved is not None:
+        return unmoved
     ups, downs = int((site.excess > 0).sum()), int((site.excess < 0).sum())
-    swing = float(np.sqrt(site.variance / site.near_variance)) if site.near_variance > 0 else 1.0
-    level = site.mean / site.near_mean if site.near_mean > 0 else 1.0
-    if swing**2 < _CONSTANT:
-        if level < _DEAD:
-            return Verdict(Kind.DEAD, site.mean, "DN")
-        if swing < _STUCK * level:
+    if min(ups, downs) >= max(1.0, _EITHER_WAY * (ups + downs)):
+        if min(ups, downs) > 1 and _keeps_level(site):
             return Verdict(Kind.STUCK, site.mean, "DN")
-    if min(ups, downs) >= max(2, 0.1 * (ups + downs)):
-        if float(np.corrcoef(site.excess, site.light)[0, 1]) < _OPPOSED:
-            return Verdict(Kind.STUCK, site.mean, "DN")
-        if site.spread > threshold:
+        if site.spread > max(threshold, *(q.score for q in site.quiet.values())):
             return Verdict(Kind.NOISY, float(np.std(site.excess)), "DN")
-    strongest = site.votes if abs(site.votes) > abs(site.level) else site.level
-    if abs(site.dose) > 2.0 * abs(strongest):
-        strongest = site.dose
-    if strongest < 0:
-        return Verdict(Kind.DIM, _gain(site), "gain")
-    return _excess_kind(site, swing, level)
+    return explain(site)
 
 
-def _gain(site: SiteRecord) -> float:
-    usable = site.light > 0
-    if usable.sum() >= 3:
-        return float(np.median(1.0 + site.excess[usable] / site.light[usable]))
-    return site.mean / site.near_mean if site.near_mean > 0 else 1.0
+def _keeps_level(site: SiteRecord) -> bool:
+    opposed = float(np.corrcoef(site.excess, site.light)[0, 1]) < _OPPOSED
+    return opposed and site.variance < site.near_variance
 
 
-def _excess_kind(site: SiteRecord, swing: float, level: float) -> Verdict:
-    """Choose between hot, offset and bright by the regressor that the excess follows best.
+def _unmoved(site: SiteRecord) -> Verdict | None:
+    """Tell stuck, dead and almost dead sites from those that follow the light."""
+    swing = float(np.sqrt(site.variance / site.near_variance)) if site.near_variance > 0 else 1.0
+    if swing >= _RESPONDS:
+        return None
+    level = site.mean / site.near_mean if site.near_mean > 0 else 1.0
+    if level >= _RESPONDS or swing < _STUCK * level:
+        return Verdict(Kind.STUCK, site.mean, "DN") if swing < _STUCK * level else None
+    response, error = response_to_light(site)
+    if response < max(_DEAD, _DEAD_SIGMA * error):
+        return Verdict(Kind.DEAD, site.mean, "DN")
+    return Verdict(Kind.DIM, response, "gain")
 
-    Where too few sightings say, by the sums: light moves swing and level alike, an offset the level alone.
-    """
-    raised = site.excess > 0
-    excess = np.log(site.excess[raised])
-    regressors = {
-        Kind.OFFSET: site.gain[raised],
-        Kind.HOT: site.dose_s[raised],
-        Kind.BRIGHT: site.light[raised],
-    }
-    units = {Kind.OFFSET: "DN at ISO 100", Kind.HOT: "DN/s at ISO 100", Kind.BRIGHT: "gain"}
-    best, best_misfit, strength = Kind.OFFSET, np.inf, max(site.mean - site.near_mean, 0.0)
-    for kind, regressor in regressors.items():
-        known = np.isfinite(regressor) & (regressor > 0)
-        if known.sum() < 3:
-            continue
-        ratio = excess[known] - np.log(regressor[known])
-        centre = float(np.median(ratio))
-        own = _OWN_SPREAD[kind]
-        # Student's t with three degrees of freedom: single frames may be far off.
-        misfit = float(np.mean(2.0 * np.log1p(((ratio - centre) / own) ** 2 / 3.0) + np.log(own)))
-        if misfit < best_misfit:
-            best, best_misfit, strength = kind, misfit, float(np.exp(centre))
-    if best_misfit == np.inf:
-        if site.dose > site.level:
-            best, strength = Kind.HOT, _rate(site)
-        elif swing - 1.0 > 0.5 * (level - 1.0):
-            best, strength = Kind.BRIGHT, level - 1.0
+
+def response_to_light(site: SiteRecord) -> tuple[float, float]:
+    """Return the slope of the value against the predicted light, and its standard error."""
+    light, value = site.light, site.light + site.excess
+    if light.size < 3:
+        return (site.mean / site.near_mean if site.near_mean > 0 else 1.0), 0.0
+    weight = 1.0 / np.maximum(site.sigma, 1e-6) ** 2
+    slope, error = 0.0, np.inf
+    for _ in range(4):
+        centre = np.average(light, weights=weight)
+        moved = light - centre
+        curvature = float((weight * moved**2).sum())
+        if curvature <= 0:
+            return slope, np.inf
+        middle = np.average(value, weights=weight)
+        slope = float((weight * moved * (value - middle)).sum()) / curvature
+        rest = value - middle - slope * moved
+        error = float(np.sqrt((weight**2 * moved**2 * rest**2).sum()) / curvature)
+        scale = 1.4826 * float(np.median(np.abs(rest))) + 1e-6
+        weight = 1.0 / (np.maximum(site.sigma, 1e-6) ** 2 * (1.0 + (rest / (3.0 * scale)) ** 2))
+    return slope, error
+
+
+def explain(site: SiteRecord) -> Verdict:
+    """Choose what the deviation is proportional to, and how strong it is."""
+    best, strength, most = Kind.OFFSET, 0.0, -np.inf
+    for share in sorted({1.0, site.share}, reverse=True):
+        for kind in (Kind.OFFSET, Kind.HOT, Kind.BRIGHT):
+            estimate, likelihood = _most_likely(site, kind, share)
+            if likelihood - (_PERIOD if share < 1.0 else 0.0) > most + 1e-6:
+                best, strength, most = kind, estimate, likelihood - (_PERIOD if share < 1.0 else 0.0)
     if best is Kind.BRIGHT:
-        strength += 1.0
-    return Verdict(best, strength, units[best])
+        return Verdict(Kind.BRIGHT if strength > 0 else Kind.DIM, 1.0 + strength, "gain")
+    return Verdict(best, strength, UNITS[best])
 
 
-def _rate(site: SiteRecord) -> float:
-    known = np.isfinite(site.dose_s) & (site.dose_s > 0) & (site.excess > 0)
-    return float(np.median(site.excess[known] / site.dose_s[known])) if known.any() else 0.0
+def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, float]:
+    """Return the most likely strength of one explanation, and its log likelihood."""
+    regressor = {Kind.HOT: site.dose_s, Kind.OFFSET: site.gain, Kind.BRIGHT: site.light}[kind]
+    quiet, spread = site.quiet[kind], OWN_SPREAD[kind]
+    usable = np.isfinite(site.dose_s) & np.isfinite(site.gain)
+    if not usable.any() and quiet.weight <= 0:
+        return 0.0, -np.inf
+    seen, excess, sigma, cut = regressor[usable], site.excess[usable], site.sigma[usable], site.cut[usable]
+
+    def likelihood(strength: NDArray[np.float64]) -> NDArray[np.float64]:
+        deviation = strength[:, None] * seen
+        deviation = np.where(cut & (deviation / excess > 1.0), excess, deviation)
+        width = np.hypot(sigma, spread * deviation)
+        off = ((excess - deviation) / width) ** 2
+        terms = -np.log(width) - 0.5 * (_FREEDOM + 1.0) * np.log1p(off / _FREEDOM)
+        return np.asarray(terms.sum(axis=1) + quiet.log_likelihood(strength, spread, share))
+
+    tried = np.unique(_starts(seen, excess, sigma, quiet, share))
+    values = likelihood(tried)
+    for _ in range(_ROUNDS):
+        at = int(np.argmax(values))
+        tried = np.linspace(tried[max(at - 1, 0)], tried[min(at + 1, tried.size - 1)], _STEPS)
+        values = likelihood(tried)
+    at = int(np.argmax(values))
+    return float(tried[at]), float(values[at])
+
+
+def _starts(
+    seen: NDArray[np.float64],
+    excess: NDArray[np.float64],
+    sigma: NDArray[np.float64],
+    quiet: Quiet,
+    share: float,
+) -> list[float]:
+    """Return strengths that some of the frames speak for."""
+    starts = [0.0]
+    positive = seen > 0
+    if positive.any():
+        starts += np.quantile(excess[positive] / seen[positive], np.linspace(0, 1, _STARTS)).tolist()
+    weight = share * quiet.weight
+    if weight > 0:
+        known = float(((seen / sigma) ** 2).sum())
+        starts.append(quiet.total / weight)
+        starts.append((quiet.total + float((seen * excess / sigma**2).sum())) / (weight + known))
+    return starts

@@ -47,7 +47,11 @@ FIELDS: Mapping[str, np.dtype[Any]] = {
 }
 """The sums kept per photosite of a plane, with the type that holds them."""
 
-_WEIGHT_UNIT, _WEIGHT_LIMIT = 65536.0, 1 << 22
+WEIGHT_UNIT = 65536.0
+"""Steps of the weights of dose and gain per unit of regressor / sigma."""
+
+WEIGHT_LIMIT = 1 << 22
+"""Largest such weight, in steps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +144,7 @@ def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
     if regressor is None:
         return np.zeros(128, np.int64)
     sigma = code_sigma(np.arange(128, dtype=np.uint8))
-    return np.minimum(np.rint(_WEIGHT_UNIT * regressor / sigma), _WEIGHT_LIMIT).astype(np.int64)
+    return np.minimum(np.rint(WEIGHT_UNIT * regressor / sigma), WEIGHT_LIMIT).astype(np.int64)
 
 
 def named_arrays(planes: Mapping[str, PlaneEvidence]) -> dict[str, NDArray[Any]]:

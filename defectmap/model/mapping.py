@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model import evidence as ev
-from defectmap.model.classify import SiteRecord, classify
+from defectmap.model.classify import classify
 from defectmap.model.clusters import cluster_structures
 from defectmap.model.dating import BadPeriod, date_site
 from defectmap.model.decide import (
@@ -22,11 +22,14 @@ from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
-from defectmap.model.prediction import PLANES, PlaneModel
+from defectmap.model.prediction import PLANES
+from defectmap.model.recording import Sighted, Surroundings, column, record
 from defectmap.model.sensor import Grid, MosaicGeometry
 
 SCENES_FOR_CERTAINTY = 3
 """One scene, or two, can never confirm a defect."""
+
+_SIGHTED = ("value", "prediction", "sigma")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +44,6 @@ class FrameFacts:
 
     scene: int
     conditions: Conditions
-
-
-@dataclass(frozen=True, slots=True)
-class _Sighted:
-    """The sightings of one site, in order of capture."""
-
-    frames: NDArray[np.int64]
-    value: NDArray[np.float64]
-    prediction: NDArray[np.float64]
 
 
 def build_map(
@@ -82,12 +76,18 @@ def build_map(
     found = one_per_defect(candidates, planes, setup)
     sighted = _gather(found, sightings)
     background = _background(planes)
+    conditions, scenes = [frame.conditions for frame in frames], [frame.scene for frame in frames]
+    white = float(geometry.white) if geometry is not None else 255.0
+    around = {
+        name: Surroundings.of(planes[name], model, rules.period, conditions, scenes, white)
+        for name, (model, rules) in setup.items()
+    }
     entries = [
         _judge(
             one,
             candidates[one.plane],
             planes,
-            setup[one.plane][0],
+            around[one.plane],
             sighted[one.plane, one.site],
             frames,
             geometry,
@@ -105,7 +105,7 @@ def build_map(
 
 def _gather(
     found: Sequence[Found], sightings: Iterable[tuple[int, NDArray[np.void]]]
-) -> dict[tuple[str, int], _Sighted]:
+) -> dict[tuple[str, int], Sighted]:
     """Collect the sightings of the candidates in one pass over all sightings."""
     wanted = np.sort(np.array([_key(PLANES.index(f.plane), f.site) for f in found], np.int64))
     keys: list[NDArray[np.int64]] = []
@@ -115,10 +115,10 @@ def _gather(
         mine = np.isin(key, wanted)
         if mine.any():
             keys.append(key[mine])
-            rows = (np.full(int(mine.sum()), index), records["value"][mine], records["prediction"][mine])
+            rows = (np.full(int(mine.sum()), index), *(records[f][mine] for f in _SIGHTED))
             columns.append(np.stack([np.asarray(r, np.float64) for r in rows]))
     key = np.concatenate(keys) if keys else np.empty(0, np.int64)
-    table = np.concatenate(columns, axis=1) if columns else np.empty((3, 0))
+    table = np.concatenate(columns, axis=1) if columns else np.empty((1 + len(_SIGHTED), 0))
     order = np.lexsort((table[0], key))
     key, table = key[order], table[:, order]
     result = {}
@@ -126,7 +126,7 @@ def _gather(
         number = _key(PLANES.index(one.plane), one.site)
         low, high = np.searchsorted(key, (number, number + 1))
         part = table[:, low:high]
-        result[one.plane, one.site] = _Sighted(part[0].astype(np.int64), part[1], part[2])
+        result[one.plane, one.site] = Sighted(part[0].astype(np.int64), *part[1:])
     return result
 
 
@@ -145,8 +145,8 @@ def _judge(
     one: Found,
     part: Candidates,
     planes: Mapping[str, PlaneEvidence],
-    model: PlaneModel,
-    sighted: _Sighted,
+    around: Surroundings,
+    sighted: Sighted,
     frames: Sequence[FrameFacts],
     geometry: MosaicGeometry | None,
     background: float,
@@ -160,8 +160,12 @@ def _judge(
     )
     if geometry is not None:
         row, col = row + geometry.top, col + geometry.left
-    record = _record(one, part, evidence, model, sighted, frames, geometry)
-    verdict = classify(record, gaussian_threshold(evidence.sums["n"].size))
+    black = around.model.black
+    if geometry is not None:
+        black = float(geometry.black[geometry.phase(row, col)])
+    bad = _share(_date(sighted, frames, Kind.OFFSET, background), len(frames))
+    known = record(one.site, black, bad, float(part.spread[one.index]), sighted, around)
+    verdict = classify(known, gaussian_threshold(evidence.sums["n"].size))
     strongest = int(part.beside[one.index])
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
     strength = float(part.strength[one.index])
@@ -196,59 +200,29 @@ def _missing(scenes: int, strength: float) -> str:
     return ", ".join(lacking)
 
 
-def _record(
-    one: Found,
-    part: Candidates,
-    evidence: PlaneEvidence,
-    model: PlaneModel,
-    sighted: _Sighted,
-    frames: Sequence[FrameFacts],
-    geometry: MosaicGeometry | None,
-) -> SiteRecord:
-    site = np.array([one.site])
-    black = model.black
-    if geometry is not None:
-        black = float(geometry.black[geometry.phase(one.row + geometry.top, one.col + geometry.left)])
-    around = model.neighbours(site, evidence.shape)[0]
-    counted = around[evidence.sums["n"].ravel()[around] > 0]
-    own, near = evidence.value_at(site), evidence.value_at(counted if counted.size else site)
-    conditions = [frames[f].conditions for f in sighted.frames]
-    return SiteRecord(
-        level=float(part.scores["level"][one.index]),
-        dose=float(part.scores["dose"][one.index]),
-        votes=float(part.scores["votes"][one.index]),
-        spread=float(part.spread[one.index]),
-        mean=float(own.mean[0]) - black,
-        near_mean=float(np.median(near.mean)) - black,
-        variance=float(own.variance[0]),
-        near_variance=float(np.median(near.variance)),
-        excess=sighted.value - sighted.prediction,
-        light=sighted.prediction - black,
-        dose_s=_column(c.dose for c in conditions),
-        gain=_column(None if c.iso is None else c.iso / 100.0 for c in conditions),
-    )
-
-
-def _column(values: Iterable[float | None]) -> NDArray[np.float64]:
-    return np.array([np.nan if v is None else v for v in values], np.float64)
-
-
 def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
     """Fewest scenes that can have brought the mean score so far: each counts once and gives at most 3."""
     total = abs(int(evidence.sums["z_sum"].ravel()[site])) / ev.Z_UNIT
     return int(np.ceil(total / ev.Z_CLIP))
 
 
-def _date(sighted: _Sighted, frames: Sequence[FrameFacts], kind: Kind, background: float) -> BadPeriod:
+def _date(sighted: Sighted, frames: Sequence[FrameFacts], kind: Kind, background: float) -> BadPeriod:
     """Date a site by the frames whose time is known; indices are into all frames."""
     dated = np.array([i for i, f in enumerate(frames) if f.conditions.captured is not None], np.int64)
     if dated.size == 0:
         return BadPeriod()
     seen = np.isin(dated, sighted.frames)
-    dose = _column(frames[i].conditions.dose for i in dated) if kind is Kind.HOT else np.zeros(dated.size)
+    dose = column(frames[i].conditions.dose for i in dated) if kind is Kind.HOT else np.zeros(dated.size)
     period = date_site(seen, np.nan_to_num(dose), background)
     ends = (period.last_good, period.first_bad, period.last_bad, period.first_good)
     return BadPeriod(*(None if i is None else int(dated[i]) for i in ends))
+
+
+def _share(period: BadPeriod, frames: int) -> float:
+    """Share of the frames within a bad period."""
+    first = 0 if period.first_bad is None or period.last_good is None else period.last_good + 1
+    last = frames if period.last_bad is None or period.first_good is None else period.first_good
+    return (last - first) / frames if last > first else 1.0
 
 
 def _when(frames: Sequence[FrameFacts], index: int | None) -> datetime | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.evidence import Z_UNIT, PlaneEvidence
 from defectmap.model.tails import poisson_score
 
 FILTERS: Mapping[str, tuple[str, str]] = {
@@ -48,11 +48,41 @@ def filter_score(evidence: PlaneEvidence, name: str, period: tuple[int, int]) ->
         0 where nothing is known.
     """
     total, weight = (evidence.sums[field] for field in FILTERS[name])
-    score = np.zeros(weight.shape, np.float32)
-    root = np.sqrt(weight, dtype=np.float32)
-    np.divide(total, root, out=score, where=root > 0, casting="unsafe")
+    score = _ratio(total, weight)
     standardise(score, weight > 0, period)
     return score
+
+
+def filter_null(evidence: PlaneEvidence, name: str, period: tuple[int, int]) -> NDArray[np.float64]:
+    """Return the usual value of sum / root of the weights, by position in the period.
+
+    Parameters
+    ----------
+    evidence : PlaneEvidence
+    name : str
+        One of `FILTERS`.
+    period : tuple of int
+        Rows and columns of the CFA.
+
+    Returns
+    -------
+    ndarray of shape `period`, float64
+        In standard deviations of a score.
+    """
+    centres = np.zeros(period)
+    for r, c in np.ndindex(period):
+        total, weight = (
+            _sample(evidence.sums[field][r :: period[0], c :: period[1]]) for field in FILTERS[name]
+        )
+        centres[r, c] = median_and_scale(_ratio(total, weight)[weight > 0])[0] / Z_UNIT
+    return centres
+
+
+def _ratio(total: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
+    ratio = np.zeros(weight.shape, np.float32)
+    root = np.sqrt(weight, dtype=np.float32)
+    np.divide(total, root, out=ratio, where=root > 0, casting="unsafe")
+    return ratio
 
 
 def known_sites(evidence: PlaneEvidence, name: str) -> NDArray[np.bool_]:

@@ -1,0 +1,205 @@
+"""What is known of one candidate, put together from sums, sightings and the table of frames."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model import evidence as ev
+from defectmap.model.classify import Quiet, SiteRecord
+from defectmap.model.defects import Kind
+from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.frame import Conditions
+from defectmap.model.prediction import PlaneModel
+from defectmap.model.scores import FILTERS, filter_null
+
+_FILTER = {Kind.HOT: "dose", Kind.OFFSET: "offset", Kind.BRIGHT: "light"}
+
+_UNIT = {Kind.HOT: ev.WEIGHT_UNIT, Kind.OFFSET: ev.WEIGHT_UNIT, Kind.BRIGHT: 1.0}
+"""Steps of the weights of each filter per unit of regressor / sigma."""
+
+_LARGEST = {Kind.HOT: ev.WEIGHT_LIMIT, Kind.OFFSET: ev.WEIGHT_LIMIT, Kind.BRIGHT: 255}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighted:
+    """The sightings of one site, in order of capture.
+
+    Attributes
+    ----------
+    frames : ndarray of shape (sightings,), int64
+        Index into the frames of the stream.
+    value, prediction, sigma : ndarray of shape (sightings,), float64
+        In DN.
+    """
+
+    frames: NDArray[np.int64]
+    value: NDArray[np.float64]
+    prediction: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the candidates of a plane have in common.
+
+    Attributes
+    ----------
+    evidence : PlaneEvidence
+    model : PlaneModel
+    centres : dict of Kind to ndarray of shape (rows, cols)
+        Usual score of healthy sites in each filter, by position in the pattern.
+    weighty : dict of Kind to float
+        Frames that the weight of each filter comes from, in effect.
+    dose_s, gain : ndarray of shape (frames,), float64
+        Of every frame; NaN where unknown.
+    first : ndarray of shape (frames,), bool
+        Whether a frame is the first of its scene, which alone is summed.
+    range : tuple of float
+        Least and largest value, in DN.
+    """
+
+    evidence: PlaneEvidence
+    model: PlaneModel
+    centres: dict[Kind, NDArray[np.float64]]
+    weighty: dict[Kind, float]
+    dose_s: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    first: NDArray[np.bool_]
+    range: tuple[float, float]
+
+    @classmethod
+    def of(
+        cls,
+        evidence: PlaneEvidence,
+        model: PlaneModel,
+        period: tuple[int, int],
+        conditions: Sequence[Conditions],
+        scenes: Sequence[int],
+        white: float,
+    ) -> Surroundings:
+        """Measure them once per plane.
+
+        Parameters
+        ----------
+        evidence : PlaneEvidence
+        model : PlaneModel
+        period : tuple of int
+            Rows and columns whose positions have nulls of their own.
+        conditions : sequence of Conditions
+            Of every frame.
+        scenes : sequence of int
+            Of every frame.
+        white : float
+            Largest value in DN.
+        """
+        dose, gain = column(c.dose for c in conditions), column(c.gain for c in conditions)
+        # Where shot noise rules, sigma^2 grows with the gain: weights are then dose^2 / gain and gain.
+        known = np.isfinite(dose) & np.isfinite(gain) & (gain > 0)
+        weighty = {
+            Kind.HOT: _effective(dose[known] ** 2 / gain[known]),
+            Kind.OFFSET: _effective(gain[known]),
+            Kind.BRIGHT: float(max(len(conditions), 1)),
+        }
+        centres = {kind: filter_null(evidence, _FILTER[kind], period) for kind in _FILTER}
+        first = np.zeros(len(scenes), bool)
+        first[np.unique(np.array(scenes, np.int64), return_index=True)[1]] = True
+        return cls(evidence, model, centres, weighty, dose, gain, first, (0.0, 0.99 * white))
+
+
+def column(values: Iterable[float | None]) -> NDArray[np.float64]:
+    """Return values as an array, NaN for None."""
+    return np.array([np.nan if v is None else v for v in values], np.float64)
+
+
+def _effective(weights: NDArray[np.float64]) -> float:
+    """Return how many equal weights are as uneven a sum."""
+    squares = float((weights**2).sum())
+    return float(weights.sum()) ** 2 / squares if squares > 0 else 1.0
+
+
+def record(
+    site: int, black: float, share: float, spread: float, sighted: Sighted, around: Surroundings
+) -> SiteRecord:
+    """Put together what is known of one site.
+
+    Parameters
+    ----------
+    site : int
+        Flat site of the plane.
+    black : float
+        Its black level in DN.
+    share : float
+        Share of the frames in which it may have been bad.
+    spread : float
+        Standardised variance of its score.
+    sighted : Sighted
+    around : Surroundings
+
+    Returns
+    -------
+    SiteRecord
+    """
+    evidence, model = around.evidence, around.model
+    flat = np.array([site])
+    near = model.neighbours(flat, evidence.shape)[0]
+    counted = near[evidence.sums["n"].ravel()[near] > 0]
+    own, others = evidence.value_at(flat), evidence.value_at(counted if counted.size else flat)
+    light = sighted.prediction - black
+    least, largest = around.range
+    regressors: Mapping[Kind, NDArray[np.float64]] = {
+        Kind.HOT: around.dose_s[sighted.frames],
+        Kind.OFFSET: around.gain[sighted.frames],
+        Kind.BRIGHT: np.maximum(light, 0.0),
+    }
+    return SiteRecord(
+        spread=spread,
+        share=share,
+        mean=float(own.mean[0]) - black,
+        near_mean=float(np.median(others.mean)) - black,
+        variance=float(own.variance[0]),
+        near_variance=float(np.median(others.variance)),
+        quiet={
+            kind: _quiet(site, kind, np.nan_to_num(regressor), sighted, around)
+            for kind, regressor in regressors.items()
+        },
+        excess=sighted.value - sighted.prediction,
+        sigma=sighted.sigma,
+        light=light,
+        cut=(sighted.value <= least) | (sighted.value >= largest),
+        dose_s=regressors[Kind.HOT],
+        gain=regressors[Kind.OFFSET],
+    )
+
+
+def _quiet(
+    site: int,
+    kind: Kind,
+    regressor: NDArray[np.float64],
+    sighted: Sighted,
+    around: Surroundings,
+) -> Quiet:
+    """Take the frames in which a site stood out out of the sums of a filter."""
+    sums = around.evidence.sums
+    unit = _UNIT[kind]
+    total_field, weight_field = FILTERS[_FILTER[kind]]
+    total = float(sums[total_field].ravel()[site]) / (ev.Z_UNIT * unit)
+    weight = float(sums[weight_field].ravel()[site]) / unit**2
+    row, col = divmod(site, around.evidence.shape[1])
+    centres = around.centres[kind]
+    total -= float(centres[row % centres.shape[0], col % centres.shape[1]]) * np.sqrt(weight)
+    frames = float(sums["n"].ravel()[site])
+    seen = int(sums["over"].ravel()[site]) + int(sums["under"].ravel()[site])
+    # Further frames of a scene are sighted, but not summed; sums of the newest epoch alone hold the last.
+    counted = np.flatnonzero(around.first[sighted.frames])[-seen:] if seen else np.empty(0, np.int64)
+    if counted.size:
+        scale = seen / counted.size
+        weights = np.minimum(regressor / sighted.sigma, _LARGEST[kind] / unit)[counted]
+        signs = np.sign(sighted.value - sighted.prediction)[counted]
+        total -= scale * ev.Z_CLIP * float((signs * weights).sum())
+        weight = max(weight - scale * float((weights**2).sum()), 0.0)
+    rest = max(frames - seen, 0.0)
+    return Quiet(total, weight, max(rest * around.weighty[kind] / max(len(around.gain), 1), 1.0))
