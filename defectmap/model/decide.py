@@ -16,6 +16,7 @@ from defectmap.model.defects import Structure
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.lattices import find_lattices, on_structures
 from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
+from defectmap.model.nulls import tail_widening
 from defectmap.model.prediction import PlaneModel
 from defectmap.model.scores import (
     FILTERS,
@@ -42,6 +43,12 @@ _LOWEST = 4.0
 
 _SCENES_FOR_LINES = 3
 
+_SMEAR = 4
+"""Rows and columns over which demosaicing and sharpening spread a defect of a JPEG."""
+
+_STILL = 0.25
+"""A site of a JPEG with less than this share of its neighbours' variance does not follow the light."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlaneRules:
@@ -51,8 +58,6 @@ class PlaneRules:
     ----------
     period : tuple of int
         Rows and columns of the pattern whose positions have nulls of their own.
-    widening : float
-        Factor on the threshold of the Gaussian scores, for nulls with heavier tails.
     spare_votes : int
         Votes demanded above the Poisson threshold.
     reach : int
@@ -65,20 +70,19 @@ class PlaneRules:
     """
 
     period: tuple[int, int]
-    widening: float
     spare_votes: int
     reach: int
     dominance: float
     smeared: bool
 
 
-JPEG_LUMA = PlaneRules((1, 1), widening=1.5, spare_votes=1, reach=8, dominance=1.0, smeared=True)
-JPEG_CHROMA = PlaneRules((1, 1), widening=1.5, spare_votes=1, reach=8, dominance=1.0, smeared=True)
+JPEG_LUMA = PlaneRules((1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=True)
+JPEG_CHROMA = PlaneRules((1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=True)
 
 
 def mosaic_rules(period: tuple[int, int]) -> PlaneRules:
     """Return the rules of an undemosaiced plane with that CFA period."""
-    return PlaneRules(period, widening=1.0, spare_votes=0, reach=2, dominance=2.0, smeared=False)
+    return PlaneRules(period, spare_votes=0, reach=2, dominance=2.0, smeared=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +155,7 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     )
     found = promising[strongest[promising] >= least / limit].astype(np.int64)
     if rules.smeared:
-        around = evidence.value_at(model.neighbours(found, strength.shape)).mean
-        contrast = evidence.value_at(found).mean - np.median(around, axis=1)
-        kept = _not_explained(found, np.abs(contrast), strength.shape, rules)
+        kept = _not_explained(found, _prominence(found, evidence, model), strength.shape, rules)
         sites = beside = found[kept]
         lattices: tuple[Structure, ...] = ()
     else:
@@ -187,9 +189,14 @@ def _strength(
     """Return the largest score of each site in units of its threshold."""
     frames = max(int(evidence.sums["n"].max(initial=0)), 1)
     strength = np.zeros(evidence.shape, np.float32)
+    few = 1.0 + _FEW_FRAMES / frames
     for name in FILTERS:
-        np.maximum(strength, np.abs(planes[name]), out=strength)
-    strength /= limit * max(rules.widening, 1.0 + _FEW_FRAMES / frames)
+        size = np.abs(planes[name])
+        if rules.smeared:
+            wide = tail_widening(planes[name], known_sites(evidence, name), limit, rules.reach)
+            size *= np.float32(few / max(few, wide))
+        np.maximum(strength, size, out=strength)
+    strength /= limit * few
     np.maximum(strength, np.abs(planes["votes"]) / (limit + 0.5 * rules.spare_votes), out=strength)
     return strength
 
@@ -245,7 +252,7 @@ def _candidates(
 ) -> Candidates:
     around = evidence.value_at(model.neighbours(sites, strength.shape)).mean
     contrast = evidence.value_at(sites).mean - np.median(around, axis=1)
-    prominence = np.abs(contrast) if rules.smeared else strength.ravel()[sites]
+    prominence = _prominence(sites, evidence, model) if rules.smeared else strength.ravel()[sites]
     order = np.lexsort((sites, -prominence))
     sites = sites[order]
     return Candidates(
@@ -259,26 +266,40 @@ def _candidates(
     )
 
 
+def _prominence(sites: NDArray[np.int64], evidence: PlaneEvidence, model: PlaneModel) -> NDArray[np.float64]:
+    """Return how much sites of a smeared plane differ from their neighbours over all frames, in DN.
+
+    The score says little of it: it is clipped. The mean picture does, but for a site that keeps to one level,
+    which may be the mean of the light around: that one swings less than half as much as what it lies in.
+    """
+    own, near = evidence.value_at(sites), evidence.value_at(model.neighbours(sites, evidence.shape))
+    contrast = own.mean - np.median(near.mean, axis=1)
+    stillness = np.maximum(_STILL * np.median(near.variance, axis=1) - own.variance, 0.0)
+    return np.asarray(np.sqrt(contrast**2 + stillness))
+
+
 def _not_explained(
     sites: NDArray[np.int64], prominence: NDArray[np.float64], shape: tuple[int, ...], rules: PlaneRules
 ) -> NDArray[np.bool_]:
-    """Mark the candidates that no more prominent one within reach explains."""
+    """Mark the candidates that no more prominent one within reach explains, whether itself explained or not.
+
+    Close by, that is the smear of demosaicing and sharpening; farther off, the ripple of a coded block, which
+    is so many times weaker.
+    """
     rows, cols = np.divmod(sites, shape[1])
     kept = np.ones(sites.size, bool)
-    taken: dict[tuple[int, int], list[int]] = {}
+    before: dict[tuple[int, int], list[int]] = {}
     cell = rules.reach + 1
     for i in np.lexsort((sites, -prominence)):
         row, col = int(rows[i]), int(cols[i])
         block = (row // cell, col // cell)
         near = (
-            j for y in (-1, 0, 1) for x in (-1, 0, 1) for j in taken.get((block[0] + y, block[1] + x), ())
+            j for y in (-1, 0, 1) for x in (-1, 0, 1) for j in before.get((block[0] + y, block[1] + x), ())
         )
-        kept[i] = not any(
-            abs(int(rows[j]) - row) <= rules.reach
-            and abs(int(cols[j]) - col) <= rules.reach
-            and prominence[j] >= rules.dominance * prominence[i]
-            for j in near
-        )
-        if kept[i]:
-            taken.setdefault(block, []).append(int(i))
+        for j in near:
+            apart = max(abs(int(rows[j]) - row), abs(int(cols[j]) - col))
+            if apart <= _SMEAR or (apart <= rules.reach and prominence[j] >= rules.dominance * prominence[i]):
+                kept[i] = False
+                break
+        before.setdefault(block, []).append(int(i))
     return kept
