@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from defectmap import __version__
 from defectmap.catalog.records import Revision, RevisionRecord, SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
+from defectmap.errors import CatalogError
 from defectmap.measuring import capture_order
 from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_ALARMS
@@ -66,11 +67,21 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
     Returns
     -------
     Detection
+
+    Raises
+    ------
+    CatalogError
+        If the evidence was measured by another method.
     """
     maps: dict[int, DefectMap] = {}
     sources: list[dict[str, Any]] = []
     with catalog.snapshot():
         for stream in catalog.sensors.streams(sensor.id):
+            if stream.method != METHOD:
+                raise CatalogError(
+                    f"the evidence in {catalog.path} was measured by method {stream.method}, this program judges "
+                    f"by method {METHOD}; ingest the photos into a new catalog"
+                )
             facts = _facts(catalog.frames.of_stream(stream.id))
             maps[stream.id] = _judge(catalog, stream, facts)
             sources.append(_source(stream, list(facts.values())))

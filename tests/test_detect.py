@@ -9,8 +9,11 @@ import pytest
 
 from defectmap.catalog.store import open_catalog
 from defectmap.detect import detect
+from defectmap.errors import CatalogError
 from defectmap.ingest import ingest
 from defectmap.model.defects import Kind
+from defectmap.model.evidence import METHOD
+from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.simulation import Habits, PlantedDefect, Planting
 from defectmap.simulation.files import write_shoot
 
@@ -113,3 +116,12 @@ def test_sensor_without_photos_of_a_kind_has_an_empty_map(tmp_path: Path) -> Non
         (sensor,) = catalog.sensors.all()
         found = detect(catalog, sensor)
         assert (found.defects, found.suspects) == (0, 0)
+
+
+def test_evidence_of_another_method_is_refused(tmp_path: Path) -> None:
+    """Sums that an earlier version of the method measured are not judged as if they were of this one."""
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        sensor_id = catalog.sensors.sensor(SensorIdentity("NIKON", "D80", "1")).id
+        catalog.sensors.stream(sensor_id, Grid("jpeg", 40, 60), None, METHOD - 1)
+        with pytest.raises(CatalogError, match="ingest the photos into a new catalog"):
+            detect(catalog, catalog.sensors.all()[0])
