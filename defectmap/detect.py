@@ -79,8 +79,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
         for stream in catalog.sensors.streams(sensor.id):
             if stream.method != METHOD:
                 raise CatalogError(
-                    f"the evidence in {catalog.path} was measured by method {stream.method}, this program judges "
-                    f"by method {METHOD}; ingest the photos into a new catalog"
+                    f"the evidence in {catalog.path} was measured by method {stream.method}, this program "
+                    f"judges by method {METHOD}; ingest the photos into a new catalog"
                 )
             facts = _facts(catalog.frames.of_stream(stream.id))
             maps[stream.id] = _judge(catalog, stream, facts)
