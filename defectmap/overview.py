@@ -14,6 +14,10 @@ from defectmap.errors import DefectmapError, UsageError
 from defectmap.model.defects import Defect, DefectMap, Structure
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
+from defectmap.model.visibility import usual_noise
+
+_NOISE_ROWS = 256
+"""Rows of a stream that its noise is read from."""
 
 _Entry = TypeVar("_Entry", Defect, Structure)
 
@@ -145,6 +149,24 @@ def newest_map(
             f"{sensor.name} has no map of {grid_name(stream.grid)} yet: run `defectmap detect`"
         )
     return revision, revision.maps[stream.id]
+
+
+def photo_noise(catalog: Catalog, stream: StreamRecord) -> float | None:
+    """Return the noise at ISO 100 of the photos of a stream in DN, see :mod:`defectmap.model.visibility`.
+
+    None where the catalog does not tell.
+    """
+    plane = "luma" if stream.geometry is None else "mosaic"
+    names = [f"{plane}.{field}" for field in ("offset_weight", "n")]
+    epochs = catalog.evidence.epochs(stream.id)
+    if not epochs or not set(names) <= set(catalog.evidence.plane_names(stream.id, epochs[-1])):
+        return None
+    height = stream.grid.height if stream.geometry is None else stream.geometry.visible_height
+    first = max(0, (height - _NOISE_ROWS) // 2)
+    rows = slice(first, min(first + _NOISE_ROWS, height))
+    weight, n = (catalog.evidence.read_plane(stream.id, epochs[-1], name, rows) for name in names)
+    frames = catalog.frames.of_stream(stream.id, signatures=False)
+    return usual_noise(weight, n, (frame.conditions.gain for frame in frames))
 
 
 def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...]:

@@ -156,7 +156,8 @@ def defects(
 
     Example: defectmap defects --camera D80 --at 2021-05-30
     """
-    from defectmap.overview import bad_during, choose_stream, newest_map  # noqa: PLC0415
+    from defectmap.model.visibility import visible  # noqa: PLC0415
+    from defectmap.overview import bad_during, choose_stream, newest_map, photo_noise  # noqa: PLC0415
 
     session: Session = ctx.obj
     moment = None if at is None else _moment(at)
@@ -164,6 +165,7 @@ def defects(
         sensor = choose_camera(catalog, camera)
         stream = choose_stream(catalog, sensor, grid)
         revision, found = newest_map(catalog, sensor, stream)
+        noise = photo_noise(catalog, stream)
         certain, uncertain, structures = found.defects, found.suspects, found.structures
         if moment is not None:
             certain, uncertain = bad_during(certain, moment), bad_during(uncertain, moment)
@@ -179,8 +181,16 @@ def defects(
                     "height": found.grid.height,
                     "registrations": registrations(revision, found.grid),
                     "structures": [_structure(structure) for structure in structures],
-                    "defects": [_entry(entry) for entry in certain],
-                    **({"suspects": [_entry(entry) for entry in uncertain]} if suspects else {}),
+                    "defects": [_entry(entry) | {"visible": visible(entry, noise)} for entry in certain],
+                    **(
+                        {
+                            "suspects": [
+                                _entry(entry) | {"visible": visible(entry, noise)} for entry in uncertain
+                            ]
+                        }
+                        if suspects
+                        else {}
+                    ),
                 }
             )
             return 0
@@ -192,12 +202,13 @@ def defects(
         headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
         carried = any(entry.origin for entry in entries)
         session.terminal.table(
-            [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else [])],
+            [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else []), "visible"],
             [
                 [
                     *_row(entry),
                     *([entry.origin] if carried else []),
                     *([entry.missing] if suspects else []),
+                    visible(entry, noise),
                 ]
                 for entry in entries
             ],

@@ -115,7 +115,7 @@ class SiteRecord:
     spread : float
         Standardised variance of the score.
     share : float
-        Share of the frames in which it was bad, as it seems from the sightings.
+        Share of the frames in which it did not stand out that lie in the time in which it seems to be bad.
     mean, near_mean : float
         Mean value of the site, and the median of its neighbours' means, in DN above black.
     variance, near_variance : float
@@ -228,7 +228,7 @@ def response_to_light(site: SiteRecord) -> tuple[float, float]:
 
 def explain(site: SiteRecord) -> Verdict:
     """Choose what the deviation is proportional to, and how strong it is."""
-    best, strength, most = Kind.OFFSET, 0.0, -np.inf
+    best, strength, most = Kind.OFFSET, site.mean - site.near_mean, -np.inf
     for share in sorted({1.0, site.share}, reverse=True):
         for kind in (Kind.OFFSET, Kind.HOT, Kind.BRIGHT):
             estimate, likelihood = _most_likely(site, kind, share)
@@ -243,7 +243,11 @@ def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, flo
     """Return the most likely strength of one explanation, and its log likelihood."""
     regressor = {Kind.HOT: site.dose_s, Kind.OFFSET: site.gain, Kind.BRIGHT: site.light}[kind]
     quiet, spread = site.quiet[kind], OWN_SPREAD[kind]
-    usable = np.isfinite(site.dose_s) & np.isfinite(site.gain)
+    usable = np.isfinite(site.gain)
+    if np.isfinite(site.dose_s).any():
+        usable &= np.isfinite(site.dose_s)
+    elif kind is Kind.HOT and site.dose_s.size:
+        return 0.0, -np.inf
     if not usable.any() and quiet.weight <= 0:
         return 0.0, -np.inf
     seen, excess, sigma, cut = regressor[usable], site.excess[usable], site.sigma[usable], site.cut[usable]

@@ -137,9 +137,9 @@ def sign(defect: Defect) -> int:
     """Return whether a site is too bright (1), too dark (-1), or either by turns (0)."""
     if defect.kind in (Kind.DEAD, Kind.DIM):
         return -1
-    if defect.kind in (Kind.HOT, Kind.BRIGHT):
+    if defect.kind is Kind.BRIGHT:
         return 1
-    return int(np.sign(defect.strength)) if defect.kind is Kind.OFFSET else 0
+    return int(np.sign(defect.strength)) if defect.kind in (Kind.HOT, Kind.OFFSET) else 0
 
 
 def poisson_tail(count: int, mean: float) -> float:

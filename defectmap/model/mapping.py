@@ -163,7 +163,7 @@ def _judge(
     black = around.model.black
     if geometry is not None:
         black = float(geometry.black[geometry.phase(row, col)])
-    bad = _share(_date(sighted, frames, Kind.OFFSET, background), len(frames))
+    bad = _share(_date(sighted, frames, Kind.OFFSET, background), sighted, len(frames))
     known = record(one.site, black, bad, float(part.spread[one.index]), sighted, around)
     verdict = classify(known, gaussian_threshold(evidence.sums["n"].size))
     strongest = int(part.beside[one.index])
@@ -218,11 +218,13 @@ def _date(sighted: Sighted, frames: Sequence[FrameFacts], kind: Kind, background
     return BadPeriod(*(None if i is None else int(dated[i]) for i in ends))
 
 
-def _share(period: BadPeriod, frames: int) -> float:
-    """Share of the frames within a bad period."""
-    first = 0 if period.first_bad is None or period.last_good is None else period.last_good + 1
-    last = frames if period.last_bad is None or period.first_good is None else period.first_good
-    return (last - first) / frames if last > first else 1.0
+def _share(period: BadPeriod, sighted: Sighted, frames: int) -> float:
+    """Share of the frames in which a site did not stand out that lie within its bad period."""
+    first = 0 if period.first_bad is None else period.first_bad
+    last = frames - 1 if period.last_bad is None else period.last_bad
+    inside = int(((sighted.frames >= first) & (sighted.frames <= last)).sum())
+    quiet = frames - sighted.frames.size
+    return (last + 1 - first - inside) / quiet if quiet > 0 else 1.0
 
 
 def _when(frames: Sequence[FrameFacts], index: int | None) -> datetime | None:

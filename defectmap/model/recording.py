@@ -23,6 +23,9 @@ _UNIT = {Kind.HOT: ev.WEIGHT_UNIT, Kind.OFFSET: ev.WEIGHT_UNIT, Kind.BRIGHT: 1.0
 
 _LARGEST = {Kind.HOT: ev.WEIGHT_LIMIT, Kind.OFFSET: ev.WEIGHT_LIMIT, Kind.BRIGHT: 255}
 
+_SIGMA_STEP, _LIGHT_STEP = 0.03, 0.3
+"""What weights of light are off by as sightings tell them, relative and in steps: both are rounded."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighted:
@@ -60,6 +63,8 @@ class Surroundings:
         Whether a frame is the first of its scene, which alone is summed.
     range : tuple of float
         Least and largest value, in DN.
+    sensitivity_known : bool
+        False where no frame tells; `gain` is 1 then.
     """
 
     evidence: PlaneEvidence
@@ -70,6 +75,7 @@ class Surroundings:
     gain: NDArray[np.float64]
     first: NDArray[np.bool_]
     range: tuple[float, float]
+    sensitivity_known: bool
 
     @classmethod
     def of(
@@ -97,6 +103,9 @@ class Surroundings:
             Largest value in DN.
         """
         dose, gain = column(c.dose for c in conditions), column(c.gain for c in conditions)
+        sensitivity_known = bool(np.isfinite(gain).any())
+        if not sensitivity_known:
+            gain = np.ones(len(conditions))
         # Where shot noise rules, sigma^2 grows with the gain: weights are then dose^2 / gain and gain.
         known = np.isfinite(dose) & np.isfinite(gain) & (gain > 0)
         weighty = {
@@ -107,7 +116,9 @@ class Surroundings:
         centres = {kind: filter_null(evidence, _FILTER[kind], period) for kind in _FILTER}
         first = np.zeros(len(scenes), bool)
         first[np.unique(np.array(scenes, np.int64), return_index=True)[1]] = True
-        return cls(evidence, model, centres, weighty, dose, gain, first, (0.0, 0.99 * white))
+        return cls(
+            evidence, model, centres, weighty, dose, gain, first, (0.0, 0.99 * white), sensitivity_known
+        )
 
 
 def column(values: Iterable[float | None]) -> NDArray[np.float64]:
@@ -133,7 +144,7 @@ def record(
     black : float
         Its black level in DN.
     share : float
-        Share of the frames in which it may have been bad.
+        Share of the frames without a sighting that lie in the time in which it seems to be bad.
     spread : float
         Standardised variance of its score.
     sighted : Sighted
@@ -155,6 +166,9 @@ def record(
         Kind.OFFSET: around.gain[sighted.frames],
         Kind.BRIGHT: np.maximum(light, 0.0),
     }
+    quiet = {k: _quiet(site, k, np.nan_to_num(r), sighted, around) for k, r in regressors.items()}
+    if not around.sensitivity_known:
+        quiet[Kind.OFFSET] = _constant(site, sighted, around)
     return SiteRecord(
         spread=spread,
         share=share,
@@ -162,10 +176,7 @@ def record(
         near_mean=float(np.median(others.mean)) - black,
         variance=float(own.variance[0]),
         near_variance=float(np.median(others.variance)),
-        quiet={
-            kind: _quiet(site, kind, np.nan_to_num(regressor), sighted, around)
-            for kind, regressor in regressors.items()
-        },
+        quiet=quiet,
         excess=sighted.value - sighted.prediction,
         sigma=sighted.sigma,
         light=light,
@@ -173,6 +184,20 @@ def record(
         dose_s=regressors[Kind.HOT],
         gain=regressors[Kind.OFFSET],
     )
+
+
+def _constant(site: int, sighted: Sighted, around: Surroundings) -> Quiet:
+    """Return what the unweighted scores say of a constant offset, with noise of its usual size."""
+    sums = {name: int(array.ravel()[site]) for name, array in around.evidence.sums.items()}
+    seen = sums["over"] + sums["under"]
+    total = sums["z_sum"] / ev.Z_UNIT - ev.Z_CLIP * (sums["over"] - sums["under"])
+    if sighted.sigma.size:
+        sigma = float(np.median(sighted.sigma))
+    else:
+        lights = np.sqrt(max(sums["light_weight"], 1) / max(sums["n"], 1))
+        sigma = max(sums["value_sum"] / max(sums["n"], 1) - around.model.black, 1.0) / float(lights)
+    frames = max(sums["n"] - seen, 0)
+    return Quiet(total / sigma, frames / sigma**2, float(max(frames, 1)))
 
 
 def _quiet(
@@ -201,5 +226,10 @@ def _quiet(
         signs = np.sign(sighted.value - sighted.prediction)[counted]
         total -= scale * ev.Z_CLIP * float((signs * weights).sum())
         weight = max(weight - scale * float((weights**2).sum()), 0.0)
+        if kind is Kind.BRIGHT and weight > 0:
+            steps = np.hypot(_SIGMA_STEP * weights, _LIGHT_STEP)
+            doubt = scale * float(np.linalg.norm(2.0 * weights * steps))
+            trust = weight**2 / (weight**2 + (3.0 * doubt) ** 2)
+            total, weight = trust * total, trust * weight
     rest = max(frames - seen, 0.0)
     return Quiet(total, weight, max(rest * around.weighty[kind] / max(len(around.gain), 1), 1.0))
