@@ -163,8 +163,8 @@ def _judge(
     black = around.model.black
     if geometry is not None:
         black = float(geometry.black[geometry.phase(row, col)])
-    bad = _share(_date(sighted, frames, Kind.OFFSET, background), sighted, len(frames))
-    known = record(one.site, black, bad, float(part.spread[one.index]), sighted, around)
+    share = _quiet_share(sighted, len(frames), background)
+    known = record(one.site, black, share, float(part.spread[one.index]), sighted, around)
     verdict = classify(known, gaussian_threshold(evidence.sums["n"].size))
     strongest = int(part.beside[one.index])
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
@@ -218,13 +218,15 @@ def _date(sighted: Sighted, frames: Sequence[FrameFacts], kind: Kind, background
     return BadPeriod(*(None if i is None else int(dated[i]) for i in ends))
 
 
-def _share(period: BadPeriod, sighted: Sighted, frames: int) -> float:
-    """Share of the frames in which a site did not stand out that lie within its bad period."""
+def _quiet_share(sighted: Sighted, frames: int, background: float) -> float:
+    """Share of the frames in which a site did not stand out that lie in the time in which it seems bad."""
+    seen = np.zeros(frames, bool)
+    seen[sighted.frames] = True
+    period = date_site(seen, np.zeros(frames), background)
     first = 0 if period.first_bad is None else period.first_bad
     last = frames - 1 if period.last_bad is None else period.last_bad
-    inside = int(((sighted.frames >= first) & (sighted.frames <= last)).sum())
-    quiet = frames - sighted.frames.size
-    return (last + 1 - first - inside) / quiet if quiet > 0 else 1.0
+    quiet = ~seen
+    return float(quiet[first : last + 1].sum()) / max(float(quiet.sum()), 1.0)
 
 
 def _when(frames: Sequence[FrameFacts], index: int | None) -> datetime | None:
