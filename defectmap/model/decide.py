@@ -25,6 +25,7 @@ from defectmap.model.scores import (
     known_sites,
     spread_at,
     standardise,
+    tie_score,
     vote_score,
 )
 from defectmap.model.tails import discovery_threshold, normal_score
@@ -180,6 +181,7 @@ def _levelled_scores(
         standardise(score, known, rules.period)  # the pattern was part of the MAD
         planes[name] = score
     planes["votes"] = vote_score(evidence)
+    planes["ties"] = tie_score(evidence)
     return planes, lines
 
 
@@ -198,6 +200,7 @@ def _strength(
         np.maximum(strength, size, out=strength)
     strength /= limit * few
     np.maximum(strength, np.abs(planes["votes"]) / (limit + 0.5 * rules.spare_votes), out=strength)
+    np.maximum(strength, planes["ties"] / limit, out=strength)
     return strength
 
 

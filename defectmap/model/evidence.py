@@ -44,8 +44,19 @@ FIELDS: Mapping[str, np.dtype[Any]] = {
     "light_weight": np.dtype(np.uint64),
     "over": np.dtype(np.uint16),  # frames with a score over +5
     "under": np.dtype(np.uint16),  # frames with a score under -5
+    "ties": np.dtype(np.uint16),  # frames in which it equals its largest neighbour, where cameras may clamp
+    "tie_frames": np.dtype(np.uint16),  # of so many
 }
 """The sums kept per photosite of a plane, with the type that holds them."""
+
+_SUMMED = tuple(name for name in FIELDS if "tie" not in name)
+
+CLAMPING_S = 0.2
+"""From this exposure time on ties are counted: there cameras clamp hot photosites to the largest neighbour.
+
+Users found a Nikon D850 to do so from 1/4 s on, others in longer exposures only. Where a camera does not,
+healthy sites and hot ones tie as often as chance has it.
+"""
 
 WEIGHT_UNIT = 65536.0
 """Steps of the weights of dose and gain per unit of regressor / sigma."""
@@ -93,8 +104,11 @@ class PlaneEvidence:
                 tuple(plane.light_code for plane in planes),
                 np.stack([regressor_weights(when.dose) for _, when in part]),
                 np.stack([regressor_weights(when.gain) for _, when in part]),
-                *(self.sums[name] for name in FIELDS),
+                *(self.sums[name] for name in _SUMMED),
             )
+            for plane, when in part:
+                if plane.padded is not None and may_be_clamped(when):
+                    kernels.mark_ties(plane.padded, plane.z, self.sums["ties"], self.sums["tie_frames"])
 
     def add(self, other: PlaneEvidence) -> None:
         """Add another part in place."""
@@ -123,6 +137,11 @@ class PlaneEvidence:
         """Welford state of the clipped score in standard deviations."""
         state = WelfordState.from_sums(self.sums["n"], self.sums["z_sum"], self.sums["z_sumsq"])
         return WelfordState(state.n, state.mean / Z_UNIT, state.m2 / Z_UNIT**2)
+
+
+def may_be_clamped(conditions: Conditions) -> bool:
+    """Tell whether cameras may have clamped hot photosites in such a frame."""
+    return conditions.exposure_s is not None and conditions.exposure_s >= CLAMPING_S
 
 
 def regressor_weights(regressor: float | None) -> NDArray[np.int64]:

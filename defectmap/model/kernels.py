@@ -428,6 +428,33 @@ def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-
 
 
 @njit(cache=True, nogil=True)
+def mark_ties(padded, z, ties, frames):  # type: ignore[no-untyped-def]
+    """Count ties with the largest neighbour into `ties`, and the frames that could show one into `frames`.
+
+    The largest of the eight nearest of the same phase of a 2x2 pattern, or of the 24 nearest of any colour;
+    `padded` reaches two beyond the plane.
+    """
+    height, width = z.shape
+    tall, middle = np.empty(width + 4, padded.dtype), np.empty(width + 4, padded.dtype)
+    wide = np.empty(width + 4, padded.dtype)
+    for r in range(height):
+        a, b, c, d, e = padded[r], padded[r + 1], padded[r + 2], padded[r + 3], padded[r + 4]
+        for i in range(width + 4):
+            tall[i] = max(a[i], e[i])
+            middle[i] = max(tall[i], c[i])
+            wide[i] = max(middle[i], b[i], d[i])
+        for i in range(width):
+            value = c[i + 2]
+            same = max(middle[i], middle[i + 4], tall[i + 2])
+            column = max(tall[i + 2], b[i + 2], d[i + 2])
+            nearest = max(wide[i], wide[i + 1], wide[i + 3], wide[i + 4], column)
+            valid = z[r, i] != Z_INVALID
+            tied = (value == same) | (value == nearest)
+            ties[r, i] += np.uint16(valid & tied)
+            frames[r, i] += np.uint16(valid)
+
+
+@njit(cache=True, nogil=True)
 def _add_values(values, valid, n, value_sum, value_sumsq):  # type: ignore[no-untyped-def]
     for c in range(n.shape[0]):
         value = np.uint64(values[c]) * np.uint64(valid[c])

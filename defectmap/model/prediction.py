@@ -118,6 +118,8 @@ class ScoredPlane:
         log2 of four times the standard deviation in DN, in eighths of an octave; see `code_sigma`.
     light_code : ndarray of shape (rows, cols), uint8
         Predicted light in standard deviations.
+    padded : ndarray of shape (rows + 4, cols + 4) or None
+        The values with neighbours beyond the edges, where ties between sites of a 2x2 pattern mean something.
     sightings : ndarray of shape (n,), SIGHTING
         The sites that stand out by more than five standard deviations.
     """
@@ -126,6 +128,7 @@ class ScoredPlane:
     z: NDArray[np.int8]
     noise_code: NDArray[np.uint8]
     light_code: NDArray[np.uint8]
+    padded: NDArray[Any] | None
     sightings: NDArray[np.void]
 
 
@@ -246,7 +249,9 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     for field, column in zip(("site", "value", "prediction"), found.T, strict=True):
         sightings[field] = column
     sightings["sigma"] = code_sigma(noise_code.ravel()[sightings["site"]])
-    return ScoredPlane(values, z, noise_code, light_code, sightings)
+    return ScoredPlane(
+        values, z, noise_code, light_code, padded if model.colours.shape == (2, 2) else None, sightings
+    )
 
 
 def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.evidence import Z_UNIT, PlaneEvidence
-from defectmap.model.tails import poisson_score
+from defectmap.model.tails import binomial_score, poisson_score
 
 FILTERS: Mapping[str, tuple[str, str]] = {
     "level": ("z_sum", "n"),
@@ -24,8 +24,8 @@ FILTERS: Mapping[str, tuple[str, str]] = {
 }
 """The Gaussian scores: the sums of weighted scores and of squared weights that each is made of."""
 
-SCORES = (*FILTERS, "votes")
-"""The scores decided on; votes are counts of standing out.
+SCORES = (*FILTERS, "votes", "ties")
+"""The scores decided on; votes are counts of standing out, ties of being equal to the largest neighbour.
 
 The variance of the score tells noisy sites from others, but its null has too heavy a tail to decide on.
 """
@@ -123,6 +123,23 @@ def vote_score(evidence: PlaneEvidence) -> NDArray[np.float32]:
         tails = np.array([poisson_score(k, mean) for k, mean in zip(counts, means, strict=True)])
         stronger = tails > np.abs(score.ravel()[interesting])
         score.ravel()[interesting[stronger]] = sign * tails[stronger]
+    return score
+
+
+def tie_score(evidence: PlaneEvidence) -> NDArray[np.float32]:
+    """Return the counts of ties with the largest neighbour as the normal score of the same tail.
+
+    A site that the camera clamps to the largest of its neighbours equals one of them in frame after frame;
+    nobody else does, beyond chance.
+    """
+    count, frames = evidence.sums["ties"], evidence.sums["tie_frames"]
+    score = np.zeros(count.shape, np.float32)
+    share = min(max(background_rate(count, frames), 1e-6), 0.5)
+    interesting = np.flatnonzero((count > 2 * share * frames) & (count >= 3))
+    counts, trials = (plane.ravel()[interesting].astype(np.int64) for plane in (count, frames))
+    pairs, where = np.unique(np.stack([counts, trials]), axis=1, return_inverse=True)
+    tails = [binomial_score(int(k), int(n), share) for k, n in pairs.T]
+    score.ravel()[interesting] = np.array(tails, np.float32)[where.ravel()]
     return score
 
 

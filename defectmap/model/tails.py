@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import erfc, exp, lgamma, log, sqrt
+from math import erfc, exp, lgamma, log, log1p, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,11 +39,30 @@ def poisson_score(count: int, mean: float) -> float:
         ratio += term
         if term < 1e-12 * ratio:
             break
-    log_tail = log_term + log(ratio)
+    return _score_of_log_tail(log_term + log(ratio))
+
+
+def _score_of_log_tail(log_tail: float) -> float:
     if log_tail > -600.0:
         return normal_score(exp(log_tail))
     # Beyond the reach of erfc: the leading term of the tail, -z*z/2.
     return min(FARTHEST, sqrt(-2.0 * log_tail))
+
+
+def binomial_score(count: int, trials: int, share: float) -> float:
+    """Return the normal score whose upper tail equals P(X >= count) of so many trials (0 below the mean)."""
+    if count <= trials * share:
+        return 0.0
+    odds = log(share) - log1p(-share)
+    term = lgamma(trials + 1.0) - lgamma(count + 1.0) - lgamma(trials - count + 1.0)
+    log_term = term + count * odds + trials * log1p(-share)
+    total, ratio = 1.0, 1.0
+    for k in range(count, trials):
+        ratio *= (trials - k) / (k + 1.0) * exp(odds)
+        total += ratio
+        if ratio < 1e-12 * total:
+            break
+    return _score_of_log_tail(log_term + log(total))
 
 
 def discovery_threshold(

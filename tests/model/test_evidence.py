@@ -106,6 +106,20 @@ def test_rings_sight_a_smeared_spot(model: object) -> None:
     assert divmod(int(strongest["site"]), 50) == (20, 30)
 
 
+@pytest.mark.parametrize("beside", [(2, 2), (1, 0)])
+def test_ties_are_counted_where_cameras_clamp(beside: tuple[int, int]) -> None:
+    """A site clamped to its largest neighbour, of its colour or of any, is counted in long exposures only."""
+    mosaic = noise(6)
+    mosaic[30, 40] = 0
+    near = mosaic[28:33, 38:43] if beside == (1, 0) else mosaic[28:33:2, 38:43:2]
+    mosaic[30, 40] = near.max()
+    evidence = PlaneEvidence.empty((64, 80))
+    evidence.accumulate([(scored(mosaic), SECOND), (scored(mosaic), Conditions(exposure_s=0.01, iso=100.0))])
+    assert evidence.sums["ties"][30, 40] == 1
+    assert evidence.sums["tie_frames"][30, 40] == 1
+    assert evidence.sums["ties"].mean() < 0.1
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(range(6)), st.lists(st.integers(1, 5), max_size=3))
 def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int]) -> None:
