@@ -28,7 +28,7 @@ from defectmap.model.scores import (
     tie_score,
     vote_score,
 )
-from defectmap.model.tails import discovery_threshold, normal_score
+from defectmap.model.tails import FAR, NEAR, chance_tail, discoveries, normal_score
 
 FALSE_ALARMS = 0.05
 """False alarms to expect per map, if every photosite is healthy."""
@@ -149,12 +149,11 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     for line in lines:
         for part in line.slices():
             strength[part] = 0
-    strongest = strength.ravel()
-    promising = np.flatnonzero(strongest >= _LOWEST / limit)
-    least = discovery_threshold(
-        limit * strongest[promising], _LOWEST, limit, strength.size * 2 * len(SCORES), FALSE_DISCOVERIES
-    )
-    found = promising[strongest[promising] >= least / limit].astype(np.int64)
+    promising = np.flatnonzero(strength >= _LOWEST / limit)
+    certain = strength.ravel()[promising] >= 1.0
+    chances = _chances(promising, planes, strength)
+    tests = strength.size * 2 * len(SCORES)
+    found = promising[certain | discoveries(chances, tests, FALSE_DISCOVERIES)].astype(np.int64)
     if rules.smeared:
         kept = _not_explained(found, _prominence(found, evidence, model), strength.shape, rules)
         sites = beside = found[kept]
@@ -183,6 +182,23 @@ def _levelled_scores(
     planes["votes"] = vote_score(evidence)
     planes["ties"] = tie_score(evidence)
     return planes, lines
+
+
+def _chances(
+    sites: NDArray[np.int64], planes: Mapping[str, NDArray[np.float32]], strength: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """Return how rarely a healthy photosite has the most unlikely score of each site."""
+    chances = np.ones(sites.size)
+    doubtful = strength < 1.0
+    for name, plane in planes.items():
+        for sign in (1, -1):
+            near, far = 0.0, 0.0
+            if name in FILTERS:
+                near, far = (float(((sign * plane > z) & doubtful).mean()) for z in (NEAR, FAR))
+            score = sign * plane.ravel()[sites]
+            for i in np.flatnonzero(score >= FAR):
+                chances[i] = min(chances[i], chance_tail(float(score[i]), near, far))
+    return chances
 
 
 def _strength(

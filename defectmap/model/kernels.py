@@ -271,7 +271,10 @@ def activity_histogram(  # type: ignore[no-untyped-def]
     classes,
     histogram,
 ):
-    """Count |score| by class of activity on every `step`-th row into `histogram` (classes, scores)."""
+    """Count scores by sign, class of activity and size on every `step`-th row into `histogram`.
+
+    `histogram` (2, classes, scores): those above 0 first; 0 counts on both sides.
+    """
     rows = 2 * outer + 1
     ring = np.empty((rows, width), np.int16)
     score, light = np.empty((rows, width), np.int16), np.empty(width, np.float32)
@@ -282,7 +285,7 @@ def activity_histogram(  # type: ignore[no-untyped-def]
     )
     column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
     activity = np.empty(width, np.int16)
-    last = histogram.shape[1] - 1
+    last = histogram.shape[2] - 1
     for middle in range(step // 2, height, step):
         for y in range(-outer, outer + 1):
             slot = (middle + y + rows) % rows
@@ -295,7 +298,11 @@ def activity_histogram(  # type: ignore[no-untyped-def]
         own = score[(middle + rows) % rows]
         for c in range(width):
             if own[c] != _SILENT:
-                histogram[classes[activity[c]], min(abs(np.int32(own[c])), last)] += 1
+                size = min(abs(np.int32(own[c])), last)
+                if own[c] >= 0:
+                    histogram[0, classes[activity[c]], size] += 1
+                if own[c] <= 0:
+                    histogram[1, classes[activity[c]], size] += 1
 
 
 @njit(cache=True, nogil=True)
@@ -319,7 +326,7 @@ def score_rows(  # type: ignore[no-untyped-def]
 
     Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
     deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `narrowings`
-    (float32) divides the scores by what activity widens them.
+    (3, sums of activity) float32 are factors on the scores above 0, below 0, and of either sign.
     """
     height, width = z.shape
     rows = 2 * outer + 2
@@ -328,7 +335,9 @@ def score_rows(  # type: ignore[no-untyped-def]
     light = np.empty((rows, width), np.float32)
     ranks, noise = np.empty((5, width), np.int32), np.empty(width, np.float32)
     column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
-    activity, narrowing = np.empty(width, np.int16), np.empty(width, np.float32)
+    activity, narrowing = np.empty(width, np.int16), np.empty((2, width), np.float32)
+    sums = narrowings.shape[1]
+    by_sign = narrowings.ravel()
     for ahead in range(-outer, height + outer):
         slot = (ahead + rows) % rows
         _first_score(
@@ -341,25 +350,38 @@ def score_rows(  # type: ignore[no-untyped-def]
             continue
         _activity_row(ring, r, outer, inner, column, inside, activity)
         for c in range(width):
-            narrowing[c] = narrowings[np.uint16(activity[c])]
+            narrowing[0, c] = by_sign[
+                np.int32(activity[c]) + (np.int32(sums) if score[r % rows, c] < 0 else 0)
+            ]
+            narrowing[1, c] = by_sign[np.int32(activity[c]) + np.int32(2 * sums)]
         slot = r % rows
         _final_score(
-            score[slot], sigma[slot], light[slot], narrowing, black, z[r], noise_code[r], light_code[r]
+            score[slot],
+            sigma[slot],
+            light[slot],
+            narrowing[0],
+            narrowing[1],
+            black,
+            z[r],
+            noise_code[r],
+            light_code[r],
         )
 
 
 @njit(cache=True, nogil=True)
-def _final_score(score, sigma, light, narrowing, black, z, noise_code, light_code):  # type: ignore[no-untyped-def]
+def _final_score(  # type: ignore[no-untyped-def]
+    score, sigma, light, narrowing, usual, black, z, noise_code, light_code
+):
     for c in range(z.shape[0]):
         rounded = np.int32(np.floor(np.float32(score[c]) * narrowing[c] + np.float32(0.5)))
         rounded = min(max(rounded, np.int32(-127)), np.int32(127))
         z[c] = np.int8(np.int32(Z_INVALID) if score[c] == _SILENT else rounded)
     for c in range(z.shape[0]):
-        width = np.float32(4.0) * sigma[c] / narrowing[c]
+        width = np.float32(4.0) * sigma[c] / usual[c]
         code = (np.float32(width).view(np.int32) >> 20) - np.int32(127 << 3)
         noise_code[c] = np.uint8(min(max(code, np.int32(0)), np.int32(127)))
     for c in range(z.shape[0]):
-        signal = np.int32((light[c] - black) * narrowing[c] / sigma[c] + np.float32(0.5))
+        signal = np.int32((light[c] - black) * usual[c] / sigma[c] + np.float32(0.5))
         light_code[c] = np.uint8(min(max(signal, np.int32(0)), np.int32(255)))
 
 

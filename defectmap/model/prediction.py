@@ -273,8 +273,9 @@ def _activity_narrowings(
 
     Returns
     -------
-    ndarray of float32
-        Factor on the scores, by summed unrest: 1 over how much wider than normal they are.
+    ndarray of shape (3, sums), float32
+        Factors on the scores by summed unrest, 1 over how much wider than normal they are: of scores above
+        0, below 0 (noise of few electrons is lopsided), and of either sign.
     """
     from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
@@ -282,18 +283,20 @@ def _activity_narrowings(
     unrest = np.maximum(np.arange(summed * 3 * kernels.Z_UNIT + 1) / (summed * kernels.Z_UNIT), 0.05)
     position = _CLASSES_PER_OCTAVE * (np.log2(unrest) - np.log2(unrest[0]))
     classes = position.astype(np.int64)
-    histogram = np.zeros((int(classes[-1]) + 1, _SCORES), np.int64)
+    histogram = np.zeros((2, int(classes[-1]) + 1, _SCORES), np.int64)
     step = 16 if height >= 1024 else max(1, height // 64)
     count: Any = kernels.activity_histogram
     count(*rows, height, width, model.outer, model.inner, step, classes, histogram)
-    counts = histogram.sum(axis=1)
-    usable = np.flatnonzero(counts >= _FEWEST)
+    usable = np.flatnonzero(histogram.sum(axis=2).min(axis=0) >= _FEWEST)
     if usable.size == 0:
-        return np.ones(unrest.size, np.float32)
-    # The wings count too: where they are wide, texture peaks that no core tells of.
-    core, wings = (_quantile(histogram[usable], share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
-    measured = np.maximum(np.maximum(core, 0.5 * wings), 0.25)
-    return np.asarray(1.0 / np.interp(position, usable + 0.5, measured), np.float32)
+        return np.ones((3, unrest.size), np.float32)
+    widths = []
+    for side in histogram[:, usable]:
+        # The wings count too: where they are wide, texture peaks that no core tells of.
+        core, wings = (_quantile(side, share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
+        measured = np.maximum(np.maximum(core, 0.5 * wings), 0.25)
+        widths.append(np.interp(position, usable + 0.5, measured))
+    return np.asarray(1.0 / np.stack([*widths, 0.5 * (widths[0] + widths[1])]), np.float32)
 
 
 def _quantile(histogram: NDArray[np.int64], share: float) -> NDArray[np.float64]:

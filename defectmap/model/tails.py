@@ -11,6 +11,10 @@ FARTHEST = 40.0
 """Normal scores are told apart up to here."""
 
 
+NEAR, FAR = 3.0, 3.75
+"""Scores at which tails are measured: beyond nearly all of chance, before most that is no chance."""
+
+
 def normal_tail(score: float) -> float:
     """Return the share of a standard normal distribution above a score."""
     return 0.5 * erfc(score / sqrt(2.0))
@@ -65,36 +69,42 @@ def binomial_score(count: int, trials: int, share: float) -> float:
     return _score_of_log_tail(log_term + log(total))
 
 
-def discovery_threshold(
-    scores: NDArray[np.float32], lowest: float, highest: float, tests: int, rate: float
-) -> float:
-    """Return the score above which at most a share `rate` is expected to be chance.
-
-    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The tail of chance
-    is taken to be as much above a normal one as all that is not certain is above it at `lowest` (an empirical
-    null: B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104); what true deviations there are makes it stricter.
+def chance_tail(score: float, near: float, far: float) -> float:
+    """Return the share of healthy photosites above a score whose tail is wider than a normal one.
 
     Parameters
     ----------
-    scores : ndarray of shape (n,), float32
-        All normal scores above `lowest`, absolute.
-    lowest : float
-    highest : float
-        Scores above this are certain. Returned where nothing else is discovered.
+    score : float
+        Not below `FAR`.
+    near, far : float
+        Shares found above `NEAR` and `FAR`. The normal scores of these shares are carried on in a straight
+        line, an empirical null (B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104); never below a normal tail.
+    """
+    nearer, farther = (
+        min(normal_score(share), z) if share > 0 else z for share, z in ((near, NEAR), (far, FAR))
+    )
+    slope = min(max((farther - nearer) / (FAR - NEAR), 0.0), 1.0)
+    return normal_tail(farther + slope * (score - FAR))
+
+
+def discoveries(chances: NDArray[np.float64], tests: int, rate: float) -> NDArray[np.bool_]:
+    """Mark the tests among which at most a share `rate` is expected to be chance.
+
+    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300).
+
+    Parameters
+    ----------
+    chances : ndarray of shape (n,), float64
+        The smallest tail probabilities; those too large to matter may be missing.
     tests : int
-        Number of scores looked at in all, one-sided.
+        Number of tests in all.
     rate : float
         False-discovery rate.
 
     Returns
     -------
-    float
-        Between `lowest` and `highest`.
+    ndarray of shape (n,), bool
     """
-    excess = float((scores < highest).sum()) / (tests * normal_tail(lowest))
-    ordered = np.sort(scores)[::-1]
-    for rank in range(ordered.size, 0, -1):
-        score = float(ordered[rank - 1])
-        if normal_tail(score) * tests * max(1.0, excess) <= rate * rank:
-            return min(score, highest)
-    return highest
+    ordered = np.sort(chances)
+    passed = np.flatnonzero(ordered * tests <= rate * np.arange(1, ordered.size + 1))
+    return np.asarray(chances <= ordered[passed[-1]]) if passed.size else np.zeros(chances.size, bool)

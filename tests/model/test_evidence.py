@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defectmap.model import evidence as ev
-from defectmap.model.evidence import FIELDS, PlaneEvidence, regressor_weights, named_arrays, plane_names
+from defectmap.model.evidence import FIELDS, PlaneEvidence, named_arrays, plane_names, regressor_weights
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.prediction import (
     ScoredPlane,
