@@ -197,7 +197,7 @@ def measure(
     Returns
     -------
     Measurement
-        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (about 50 bytes per
+        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (about 84 bytes per
         photosite of each) and `BATCH` decoded frames.
     """
     result = Measurement()

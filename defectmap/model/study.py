@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import DefectMap
-from defectmap.model.evidence import BATCH, PlaneEvidence
+from defectmap.model.evidence import BATCH, PlaneEvidence, may_be_clamped
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.mapping import FrameFacts, build_map
 from defectmap.model.prediction import ScoredPlane, score_frame
@@ -64,6 +64,8 @@ class Gatherer:
         counted = self._every_frame or self._is_new_scene(framing)
         planes = score_frame(frame)
         if counted:
+            if not may_be_clamped(conditions):
+                planes = {name: replace(plane, padded=None) for name, plane in planes.items()}
             self._waiting.append((planes, conditions))
             if len(self._waiting) >= BATCH:
                 self._sum()
