@@ -100,8 +100,10 @@ class Quiet:
         if self.weight <= 0:
             return np.zeros(strength.shape)
         most = self.total / self.weight
-        own = 1.0 + spread**2 * strength**2 * share * self.weight / max(share * self.frames, 1.0)
+        frames = max(share * self.frames, 1.0)
+        own = 1.0 + spread**2 * strength**2 * share * self.weight / frames
         gain = 0.5 * self.weight * (most**2 - (share * strength - most) ** 2 / own)
+        gain -= 0.5 * share * frames * np.log(own)
         limit = 0.5 * (_FREEDOM + 1.0) * self.frames
         return np.where(gain < 0.0, -limit * np.log1p(np.maximum(-gain, 0.0) / limit), gain)
 
@@ -199,7 +201,7 @@ def _unmoved(site: SiteRecord) -> Verdict | None:
     if level >= _RESPONDS or swing < _STUCK * level:
         return Verdict(Kind.STUCK, site.mean, "DN") if swing < _STUCK * level else None
     response, error = response_to_light(site)
-    if response < max(_DEAD, _DEAD_SIGMA * error):
+    if level < _DEAD or response < max(_DEAD, _DEAD_SIGMA * error):
         return Verdict(Kind.DEAD, site.mean, "DN")
     return Verdict(Kind.DIM, response, "gain")
 

@@ -188,7 +188,8 @@ def record(
 
 def _constant(site: int, sighted: Sighted, around: Surroundings) -> Quiet:
     """Return what the unweighted scores say of a constant offset, with noise of its usual size."""
-    sums = {name: int(array.ravel()[site]) for name, array in around.evidence.sums.items()}
+    fields = ("n", "value_sum", "z_sum", "light_weight", "over", "under")
+    sums = {name: int(around.evidence.sums[name].ravel()[site]) for name in fields}
     seen = sums["over"] + sums["under"]
     total = sums["z_sum"] / ev.Z_UNIT - ev.Z_CLIP * (sums["over"] - sums["under"])
     if sighted.sigma.size:
