@@ -36,7 +36,7 @@ FALSE_ALARMS = 0.05
 FALSE_DISCOVERIES = 0.01
 """Share of chance among defects and suspects together."""
 
-_FEW_FRAMES = 3.0
+_FEW_FRAMES = 1.5
 """Over n frames the tail of a mean of clipped scores is so much wider than a normal one: 1 + this / n."""
 
 _LOWEST = 4.0
