@@ -377,11 +377,12 @@ def _final_score(  # type: ignore[no-untyped-def]
         rounded = min(max(rounded, np.int32(-127)), np.int32(127))
         z[c] = np.int8(np.int32(Z_INVALID) if score[c] == _SILENT else rounded)
     for c in range(z.shape[0]):
-        width = np.float32(4.0) * sigma[c] / usual[c]
-        code = (np.float32(width).view(np.int32) >> 20) - np.int32(127 << 3)
-        noise_code[c] = np.uint8(min(max(code, np.int32(0)), np.int32(127)))
-    for c in range(z.shape[0]):
-        signal = np.int32((light[c] - black) * usual[c] / sigma[c] + np.float32(0.5))
+        bits = np.float32(np.float32(4.0) * sigma[c] / usual[c]).view(np.int32)
+        code = min(max((bits >> 20) - np.int32(127 << 3), np.int32(0)), np.int32(127))
+        noise_code[c] = np.uint8(code)
+        # In units of what the code stands for, the middle of its step, so that the sums agree with the codes.
+        coded = np.int32(((code + np.int32(127 << 3)) << 20) | np.int32(1 << 19)).view(np.float32)
+        signal = np.int32((light[c] - black) * np.float32(4.0) / coded + np.float32(0.5))
         light_code[c] = np.uint8(min(max(signal, np.int32(0)), np.int32(255)))
 
 
