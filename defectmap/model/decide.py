@@ -47,6 +47,9 @@ _SCENES_FOR_LINES = 3
 _SMEAR = 4
 """Rows and columns over which demosaicing and sharpening spread a defect of a JPEG."""
 
+_LINK, _LINKED = 3, 3.0
+"""Sites of a JPEG with such a score, so near to each other, are of one piece."""
+
 _STILL = 0.25
 """A site of a JPEG with less than this share of its neighbours' variance does not follow the light."""
 
@@ -106,6 +109,8 @@ class Candidates:
         The site itself; for one that the others of its cluster hid, the strongest of them.
     structures : tuple of Structure
         Bad lines and lattices, whose members are not among the sites.
+    span : ndarray of shape (n,), int64
+        Longer side of what stands out in one piece with the site, in sites; 1 where that is not looked at.
     """
 
     sites: NDArray[np.int64]
@@ -115,6 +120,7 @@ class Candidates:
     contrast: NDArray[np.float64]
     beside: NDArray[np.int64]
     structures: tuple[Structure, ...]
+    span: NDArray[np.int64]
 
 
 def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
@@ -160,7 +166,7 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
         lattices: tuple[Structure, ...] = ()
     else:
         sites, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
-    return _candidates(sites, beside, (*lines, *lattices), planes, strength, evidence, model, rules)
+    return _candidates(sites, beside, (*lines, *lattices), planes, strength, evidence, model, rules, limit)
 
 
 def _levelled_scores(
@@ -268,12 +274,20 @@ def _candidates(
     evidence: PlaneEvidence,
     model: PlaneModel,
     rules: PlaneRules,
+    limit: float,
 ) -> Candidates:
     around = evidence.value_at(model.neighbours(sites, strength.shape)).mean
     contrast = evidence.value_at(sites).mean - np.median(around, axis=1)
     prominence = _prominence(sites, evidence, model) if rules.smeared else strength.ravel()[sites]
     order = np.lexsort((sites, -prominence))
     sites = sites[order]
+    span = np.ones(sites.size, np.int64)
+    if rules.smeared and sites.size:
+        from defectmap.model.pattern_kernels import spans  # noqa: PLC0415 - compiled code loads slowly
+
+        # A site that never says anything is one that lies in clipped white: a frame, a letter.
+        standing_out = (strength >= _LINKED / limit) | (evidence.sums["n"] == 0)
+        span = spans(standing_out, sites, _LINK)
     return Candidates(
         sites,
         strength.ravel()[sites],
@@ -282,6 +296,7 @@ def _candidates(
         contrast[order],
         beside[order],
         structures,
+        span,
     )
 
 

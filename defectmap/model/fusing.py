@@ -11,15 +11,24 @@ import numpy as np
 from defectmap.model.decide import JPEG_CHROMA, JPEG_LUMA, Candidates, PlaneRules, mosaic_rules
 from defectmap.model.defects import Defect
 from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.jpeg_kinds import mean_contrast
 from defectmap.model.prediction import PlaneModel, chroma_model, luma_model, mosaic_model
 from defectmap.model.sensor import Grid, MosaicGeometry
 
 _PATTERN = 6
 """So many linked spots of a JPEG are a pattern that is printed into the pictures."""
 
+_SPOT = 24
+"""Side of what a defect makes stand out at most: a block of luma or two of chroma, with what spills over."""
+
+_MARGIN, _BORDER = 32, 8
+_CORNERS, _CORNER_REACH = 3, 2
+"""A frame within `_MARGIN` of the edges shows in so many corners, or in two within `_BORDER`, as far from the
+edges but for the reach."""
+
 _TILES = 5
 _PATTERN_REACH = 24
-"""Spots farther apart than this are not linked, in pixels."""
+"""Spots farther apart than this are not linked, and not part of a pattern, in pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,41 +50,86 @@ def plane_setup(grid: Grid, geometry: MosaicGeometry | None) -> dict[str, tuple[
     return {"luma": (luma_model(), JPEG_LUMA), "blue": chroma, "red": chroma}
 
 
-def doubting_patterns(entries: Sequence[Defect], grid: Grid) -> list[Defect]:
-    """Take spots that lie in a row or a heap for what is printed into every picture, not for defects.
+def doubting_patterns(entries: Sequence[Defect], grid: Grid, spans: Sequence[int]) -> list[Defect]:
+    """Take what is printed into every picture, a date stamp, a frame or a logo, for no defects.
 
-    Bad photosites are strewn at random (Leung et al., Electronic Imaging 2009, find no clusters); a date
-    stamp, a frame or a logo is not. Spots are linked that are nearer than chance would have a tenth of them,
-    by their usual density: the median over a few tiles, which one pattern does not raise.
+    A bad photosite is a spot, and bad photosites are strewn at random (Leung et al., Electronic Imaging
+    2009, find no clusters). So doubt falls on what is of one piece with more than a spot, on what lies beside
+    it, on heaps of spots, and on the corners of a frame, whose sides may pass for the fixed pattern of rows.
+
+    Parameters
+    ----------
+    entries : sequence of Defect
+    grid : Grid
+    spans : sequence of int
+        Of each entry the longer side of what stands out in one piece with it.
+
+    Returns
+    -------
+    list of Defect
+        Ordered as the entries; those doubted are suspects.
+    """
+    printed = [(e.row, e.col) for e, span in zip(entries, spans, strict=True) if span > _SPOT]
+    heaps = _heap_sizes(entries, grid)
+    result = []
+    for entry, heap in zip(entries, heaps, strict=True):
+        if any(max(abs(entry.row - r), abs(entry.col - c)) <= _PATTERN_REACH for r, c in printed):
+            reason = "of one piece with a pattern, as of a date stamp, a frame or a logo"
+        elif heap >= _PATTERN:
+            reason = f"one of {heap} spots close together, as of a date stamp, a frame or a logo"
+        elif _in_frame_corner(entry, entries, grid):
+            reason = "one of the corners of a frame"
+        else:
+            result.append(entry)
+            continue
+        result.append(replace(entry, certain=False, missing=reason))
+    return result
+
+
+def _heap_sizes(entries: Sequence[Defect], grid: Grid) -> list[int]:
+    """Return with how many each spot is linked.
+
+    Spots are linked that are nearer than chance would have a tenth of them, by their usual density: the
+    median over a few tiles, which one pattern does not raise.
     """
     tiles = np.zeros((_TILES, _TILES))
     for entry in entries:
-        if not entry.certain:
-            continue
-        tiles[entry.row * _TILES // grid.height, entry.col * _TILES // grid.width] += 1
+        if entry.certain:
+            tiles[entry.row * _TILES // grid.height, entry.col * _TILES // grid.width] += 1
     usual = max(float(np.median(tiles)), 0.5)
     density = usual * _TILES**2 / (grid.height * grid.width)
     reach = min(_PATTERN_REACH, int((np.sqrt(0.1 / density) - 1) / 2))
-    ordered = sorted(entries, key=lambda entry: entry.row)
-    group = list(range(len(ordered)))
-    for i, one in enumerate(ordered):
-        for j in range(i - 1, -1, -1):
-            if one.row - ordered[j].row > reach:
+    group = list(range(len(entries)))
+    ordered = sorted(group, key=lambda i: entries[i].row)
+    for place, i in enumerate(ordered):
+        for j in ordered[place - 1 :: -1] if place else ():
+            if entries[i].row - entries[j].row > reach:
                 break
-            if abs(one.col - ordered[j].col) <= reach and group[i] != group[j]:
+            if abs(entries[i].col - entries[j].col) <= reach and group[i] != group[j]:
                 old, new = group[i], group[j]
                 group = [new if g == old else g for g in group]
     sizes = Counter(group)
-    return [
-        replace(
-            entry,
-            certain=False,
-            missing=f"one of {sizes[g]} spots close together, as of a date stamp, a frame or a logo",
-        )
-        if sizes[g] >= _PATTERN
-        else entry
-        for entry, g in zip(ordered, group, strict=True)
-    ]
+    return [sizes[g] for g in group]
+
+
+def _in_frame_corner(entry: Defect, entries: Sequence[Defect], grid: Grid) -> bool:
+    """Whether spots lie in several corners of the picture, as far from its edges as this one."""
+    rows, cols, _ = _inset(entry, grid)
+    if max(rows, cols) > _MARGIN:
+        return False
+    alike = {
+        corner
+        for near_rows, near_cols, corner in (_inset(other, grid) for other in entries)
+        if abs(near_rows - rows) <= _CORNER_REACH and abs(near_cols - cols) <= _CORNER_REACH
+    }
+    return len(alike) >= (_CORNERS if max(rows, cols) > _BORDER else 2)
+
+
+def _inset(entry: Defect, grid: Grid) -> tuple[int, int, tuple[bool, bool]]:
+    """Return the distances from the nearest edges, and which corner of the picture they meet in."""
+    below, beyond = grid.height - 1 - entry.row, grid.width - 1 - entry.col
+    corner = (below < entry.row, beyond < entry.col)
+    return min(entry.row, below), min(entry.col, beyond), corner
 
 
 def one_per_defect(
@@ -112,14 +166,7 @@ def tint(planes: Mapping[str, PlaneEvidence], one: Found) -> str:
     """Return the colour that a defect of a JPEG tints the picture with: R, G, B, or W for none."""
     if "blue" not in planes:
         return "W"
-    contrast = {}
-    for name, model in (("luma", luma_model()), ("blue", chroma_model()), ("red", chroma_model())):
-        scale = 1 if name == "luma" else 2
-        part = planes[name]
-        site = np.array([one.row // scale * part.shape[1] + one.col // scale])
-        around = part.value_at(model.neighbours(site, part.shape))
-        contrast[name] = float(part.value_at(site).mean[0] - np.median(around.mean))
-    y, cb, cr = contrast["luma"], contrast["blue"], contrast["red"]
+    y, cb, cr = (mean_contrast(planes, name, one.row, one.col) for name in ("luma", "blue", "red"))
     # ITU-T T.871 (JFIF): what the change means in red, green and blue.
     rgb = {"R": y + 1.402 * cr, "G": y - 0.344 * cb - 0.714 * cr, "B": y + 1.772 * cb}
     strongest = max(rgb, key=lambda letter: abs(rgb[letter]))

@@ -22,9 +22,11 @@ from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
+from defectmap.model.jpeg_kinds import jpeg_kind, site_colour
 from defectmap.model.prediction import PLANES
 from defectmap.model.recording import Sighted, Surroundings, column, record
 from defectmap.model.sensor import Grid, MosaicGeometry
+from defectmap.model.wandering import FocalWatch, doubting_wanderers
 
 SCENES_FOR_CERTAINTY = 3
 """One scene, or two, can never confirm a defect."""
@@ -74,7 +76,10 @@ def build_map(
     setup = {name: both for name, both in plane_setup(grid, geometry).items() if name in planes}
     candidates = {name: decide(planes[name], *setup[name]) for name in setup}
     found = one_per_defect(candidates, planes, setup)
-    sighted = _gather(found, sightings)
+    watch = FocalWatch(
+        [(one.row, one.col) for one in found], grid, [f.conditions.focal_length_mm for f in frames]
+    )
+    sighted = _gather(found, sightings if geometry is not None else watch.listening(sightings))
     background = _background(planes)
     conditions, scenes = [frame.conditions for frame in frames], [frame.scene for frame in frames]
     white = float(geometry.white) if geometry is not None else 255.0
@@ -96,7 +101,9 @@ def build_map(
         for one in found
     ]
     if geometry is None:
-        return DefectMap(grid, tuple(doubting_patterns(entries, grid)))
+        spans = [int(candidates[one.plane].span[one.index]) for one in found]
+        steady = doubting_wanderers(doubting_patterns(entries, grid, spans), watch.report(), grid)
+        return DefectMap(grid, tuple(steady))
     structures = [
         s.moved(geometry.top, geometry.left) for part in candidates.values() for s in part.structures
     ]
@@ -165,7 +172,8 @@ def _judge(
         black = float(geometry.black[geometry.phase(row, col)])
     share = _quiet_share(sighted, len(frames), background)
     known = record(one.site, black, share, float(part.spread[one.index]), sighted, around)
-    verdict = classify(known, gaussian_threshold(evidence.sums["n"].size))
+    verdict = jpeg_kind(known, site_colour(planes, one.row, one.col)) if one.plane == "luma" else None
+    verdict = verdict or classify(known, gaussian_threshold(evidence.sums["n"].size))
     strongest = int(part.beside[one.index])
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
     strength = float(part.strength[one.index])
