@@ -20,7 +20,7 @@ _VOTE = 5 * Z_UNIT
 _GATE = 4 * Z_UNIT
 
 _SHARED = 0.12
-"""Mean share of a spike in the adjacent sites of other colours above which it belongs to the scene."""
+"""Share of a spike in an adjacent site of another colour above which that one shows it."""
 
 _WIDE, _SILENT = 32767, -32768
 _UNREST_LIMIT = 3 * Z_UNIT
@@ -397,11 +397,10 @@ def _residual2(padded, pad, r, c, o):  # type: ignore[no-untyped-def]
 def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # type: ignore[no-untyped-def]
     """Whether the adjacent photosites of other colours show the spike: a lens cannot light one site alone.
 
-    The largest share is left out, so that a bad neighbour alone does not make a scene of a spike.
+    All but one of four must, so that neither a bad neighbour nor a block of two by two makes a scene.
     """
     rows, cols = colours.shape
-    total, largest = np.float32(0.0), np.float32(-1e9)
-    others = 0
+    sharing, others = 0, 0
     for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
         rr = r + dy
         cc = c + dx
@@ -410,10 +409,9 @@ def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # ty
         if colours[rr % rows, cc % cols] == colours[r % rows, c % cols]:
             continue
         share = np.float32(_residual2(padded, pad, rr, cc, offsets[rr % rows, cc % cols])) / residual
-        largest = max(largest, share)
-        total += share
+        sharing += share > np.float32(_SHARED)
         others += 1
-    return others > 1 and total - largest > np.float32(_SHARED) * (others - 1)
+    return others > 1 and sharing >= min(others, 3)
 
 
 @njit(cache=True, nogil=True)

@@ -65,6 +65,14 @@ def test_spike_shared_with_other_colours_is_the_scene() -> None:
     assert (30, 40) not in [divmod(int(s), 80) for s in scored(mosaic).sightings["site"]]
 
 
+def test_a_block_of_bad_sites_makes_no_scene() -> None:
+    """All four sites of a bad block of two by two are sighted."""
+    mosaic = noise(3)
+    mosaic[30:32, 40:42] += 900
+    sites = {divmod(int(s), 80) for s in scored(mosaic).sightings["site"]}
+    assert sites == {(30, 40), (30, 41), (31, 40), (31, 41)}
+
+
 def test_a_bad_neighbour_makes_no_scene() -> None:
     """A bad site is sighted though the site beside it, of another colour, is worse."""
     mosaic = noise(3)
