@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.detection import clamping, jpeg, peers, raw, speed
+from benchmarks.detection import clamping, jpeg, oracle, peers, raw, speed
 from benchmarks.detection.scenes import DEFAULT_FOLDER, scenes_of
 
 
@@ -53,6 +53,10 @@ def _clamped(args: argparse.Namespace) -> None:
     clamping.print_clamped(args.seeds, args.frames, args.scenes, args.workers, per_class=args.per_class)
 
 
+def _oracle(args: argparse.Namespace) -> None:
+    oracle.print_oracle(args.seeds, args.frames, args.scenes, args.workers, per_class=args.per_class)
+
+
 def _peers(args: argparse.Namespace) -> None:
     peers.print_variance(args.seeds, args.frames, args.scenes, args.workers, per_class=args.per_class)
     peers.print_files(args.seeds[0])
@@ -70,6 +74,7 @@ TABLES = {
     "clamped": Table(
         "a camera that clamps hot photosites from 1/4 s or ISO 6400 on", (1,), (30, 100), _clamped
     ),
+    "oracle": Table("what the raw frames hold at best", (1, 2), (30, 100, 300), _oracle),
     "peers": Table("the lowest variance, and rawpy's search", (1,), (30, 100, 300), _peers),
     "speed": Table("scoring and summing beside decoding", (1,), (), _speed),
 }

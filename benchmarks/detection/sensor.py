@@ -206,6 +206,10 @@ class ReferenceSensor:
         conditions = Conditions(captured=when, exposure_s=setting.exposure_s, iso=setting.iso)
         return RawFrame(expose(light, setting, self.truths, rng), GEOMETRY), conditions
 
+    def setting(self, index: int) -> Setting:
+        """Return how a frame was taken, with what no file tells."""
+        return draw_setting(self._rng(_FRAME, index))
+
     def frames(self, count: int) -> Iterator[tuple[RawFrame, Conditions]]:
         """Take the first frames."""
         return (self.frame(index) for index in range(count))
@@ -217,6 +221,11 @@ class ReferenceSensor:
 
     def _rng(self, *key: int) -> Generator:
         return np.random.default_rng([self.seed, *key])
+
+
+def warming(setting: Setting) -> float:
+    """Return the factor on dark current over that at the reference temperature."""
+    return float(2.0 ** ((setting.temperature_c - _REFERENCE_C) / _DOUBLING_C))
 
 
 def behind_filters(scene: Light, level: float) -> NDArray[np.float32]:
@@ -249,10 +258,10 @@ def expose(
     saturation_e = FULL_WELL_E / (setting.iso / 100.0)
     per_dn = E_PER_DN / (setting.iso / 100.0)
     electrons = light * np.float32(saturation_e)
-    warming = 2.0 ** ((setting.temperature_c - _REFERENCE_C) / _DOUBLING_C)
+    factor = warming(setting)
     for t in truths:
         electrons[t.row, t.col] *= t.gain
-        electrons[t.row, t.col] += t.rate_e_per_s * setting.exposure_s * warming + t.offset_e
+        electrons[t.row, t.col] += t.rate_e_per_s * setting.exposure_s * factor + t.offset_e
     signal = rng.poisson(electrons).astype(np.float32)
     # Read noise before and after the amplifier, in electrons; both are Gaussian, so one draw serves.
     read = np.float32(np.hypot(_READ_E, _READ_DN * per_dn))

@@ -155,18 +155,19 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     for line in lines:
         for part in line.slices():
             strength[part] = 0
-    promising = np.flatnonzero(strength >= _LOWEST / limit)
-    certain = strength.ravel()[promising] >= 1.0
-    chances = _chances(promising, planes, strength)
-    tests = strength.size * 2 * len(SCORES)
-    found = promising[certain | discoveries(chances, tests, FALSE_DISCOVERIES)].astype(np.int64)
+    found = np.flatnonzero(strength >= _LOWEST / limit).astype(np.int64)
     if rules.smeared:
-        kept = _not_explained(found, _prominence(found, evidence, model), strength.shape, rules)
-        sites = beside = found[kept]
-        lattices: tuple[Structure, ...] = ()
-    else:
-        sites, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
-    return _candidates(sites, beside, (*lines, *lattices), planes, strength, evidence, model, rules, limit)
+        # Before counting discoveries: a smeared defect is one, not as many as sites show it.
+        found = found[_not_explained(found, _prominence(found, evidence, model), strength.shape, rules)]
+    certain = strength.ravel()[found] >= 1.0
+    chances = _chances(found, planes, strength)
+    tests = strength.size * 2 * len(SCORES)
+    found = found[certain | discoveries(chances, tests, FALSE_DISCOVERIES)]
+    beside = found
+    lattices: tuple[Structure, ...] = ()
+    if not rules.smeared:
+        found, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
+    return _candidates(found, beside, (*lines, *lattices), planes, strength, evidence, model, rules, limit)
 
 
 def _levelled_scores(
