@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.clusters import grow_clusters
-from defectmap.model.defects import Structure
+from defectmap.model.defects import Structure, StructureKind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.lattices import find_lattices, on_structures
 from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
@@ -21,6 +21,7 @@ from defectmap.model.prediction import PlaneModel
 from defectmap.model.scores import (
     FILTERS,
     SCORES,
+    calm_edges,
     filter_score,
     known_sites,
     spread_at,
@@ -28,7 +29,7 @@ from defectmap.model.scores import (
     tie_score,
     vote_score,
 )
-from defectmap.model.tails import FAR, NEAR, chance_tail, discoveries, normal_score
+from defectmap.model.tails import FAR, NEAR, ChanceTail, discoveries, normal_score
 
 FALSE_ALARMS = 0.05
 """False alarms to expect per map, if every photosite is healthy."""
@@ -50,8 +51,14 @@ _SMEAR = 4
 _LINK, _LINKED = 3, 3.0
 """Sites of a JPEG with such a score, so near to each other, are of one piece."""
 
+_SAMPLES = 400
+"""Sites of a line that stand for all of it."""
+
 _STILL = 0.25
 """A site of a JPEG with less than this share of its neighbours' variance does not follow the light."""
+
+
+_Tails = Mapping[tuple[str, int], ChanceTail]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,7 @@ JPEG_CHROMA = PlaneRules((1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=
 
 def mosaic_rules(period: tuple[int, int]) -> PlaneRules:
     """Return the rules of an undemosaiced plane with that CFA period."""
-    return PlaneRules(period, spare_votes=0, reach=2, dominance=2.0, smeared=False)
+    return PlaneRules(period, spare_votes=1, reach=2, dominance=2.0, smeared=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +157,10 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
         Without the echoes of stronger ones.
     """
     limit = gaussian_threshold(evidence.sums["n"].size)
-    planes, lines = _levelled_scores(evidence, rules, limit)
-    strength = _strength(planes, evidence, rules, limit)
+    planes, lines = _levelled_scores(evidence, model, rules, limit)
+    tails = _measured_tails(planes, limit)
+    thresholds = _thresholds(planes, evidence, rules, limit, tails)
+    strength = _strength(planes, thresholds)
     for line in lines:
         for part in line.slices():
             strength[part] = 0
@@ -160,18 +169,18 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
         # Before counting discoveries: a smeared defect is one, not as many as sites show it.
         found = found[_not_explained(found, _prominence(found, evidence, model), strength.shape, rules)]
     certain = strength.ravel()[found] >= 1.0
-    chances = _chances(found, planes, strength)
+    chances = _chances(found, planes, tails)
     tests = strength.size * 2 * len(SCORES)
     found = found[certain | discoveries(chances, tests, FALSE_DISCOVERIES)]
     beside = found
     lattices: tuple[Structure, ...] = ()
     if not rules.smeared:
         found, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
-    return _candidates(found, beside, (*lines, *lattices), planes, strength, evidence, model, rules, limit)
+    return _candidates(found, beside, (*lines, *lattices), planes, strength, limit, evidence, model, rules)
 
 
 def _levelled_scores(
-    evidence: PlaneEvidence, rules: PlaneRules, limit: float
+    evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules, limit: float
 ) -> tuple[dict[str, NDArray[np.float32]], list[Structure]]:
     """Return the scores less the fixed pattern of columns and rows, and the bad lines."""
     frames = int(evidence.sums["n"].max(initial=0))
@@ -182,48 +191,95 @@ def _levelled_scores(
         found = Lines()
         if name in {"level", "dose"} and not rules.smeared and frames >= _SCENES_FOR_LINES:
             found = find_lines(score, known, rules.period, visible_threshold(limit, frames))
+        if name == "level" and rules.smeared:
+            lines += _printed_lines(score, limit)
         lines += [s for s in found.bad if not any(s.kind is t.kind and s.touches(t, 0) for t in lines)]
         without_fixed_pattern(score, known, rules.period, found)
         standardise(score, known, rules.period)  # the pattern was part of the MAD
+        calm_edges(score, known, model.pad)
         planes[name] = score
     planes["votes"] = vote_score(evidence)
     planes["ties"] = tie_score(evidence)
     return planes, lines
 
 
+def _printed_lines(score: NDArray[np.float32], limit: float) -> list[Structure]:
+    """Return the rows and columns of a picture that stand out as a whole, with what they smear over.
+
+    They are sides of a frame, or bad lines that demosaicing spread: no place to look for single defects.
+    """
+    height, width = score.shape
+    rows = np.flatnonzero(np.abs(np.median(score[:, :: max(1, width // _SAMPLES)], axis=1)) > limit)
+    cols = np.flatnonzero(np.abs(np.median(score[:: max(1, height // _SAMPLES)], axis=0)) > limit)
+    return [
+        Structure(StructureKind.ROW, max(0, int(row) - _SMEAR), 0, min(height, int(row) + _SMEAR + 1), width)
+        for row in rows
+    ] + [
+        Structure(
+            StructureKind.COLUMN, 0, max(0, int(col) - _SMEAR), height, min(width, int(col) + _SMEAR + 1)
+        )
+        for col in cols
+    ]
+
+
 def _chances(
-    sites: NDArray[np.int64], planes: Mapping[str, NDArray[np.float32]], strength: NDArray[np.float32]
+    sites: NDArray[np.int64], planes: Mapping[str, NDArray[np.float32]], tails: _Tails
 ) -> NDArray[np.float64]:
     """Return how rarely a healthy photosite has the most unlikely score of each site."""
     chances = np.ones(sites.size)
-    doubtful = strength < 1.0
     for name, plane in planes.items():
         for sign in (1, -1):
-            near, far = 0.0, 0.0
-            if name in FILTERS:
-                near, far = (float(((sign * plane > z) & doubtful).mean()) for z in (NEAR, FAR))
+            tail = tails.get((name, sign), ChanceTail())
             score = sign * plane.ravel()[sites]
             for i in np.flatnonzero(score >= FAR):
-                chances[i] = min(chances[i], chance_tail(float(score[i]), near, far))
+                chances[i] = min(chances[i], tail.above(float(score[i])))
     return chances
 
 
+def _measured_tails(planes: Mapping[str, NDArray[np.float32]], limit: float) -> _Tails:
+    """Measure the tails of the Gaussian scores on all sites that no score makes a defect."""
+    doubtful = np.ones(planes["votes"].shape, bool)
+    for plane in planes.values():
+        doubtful &= np.abs(plane) < limit
+    return {
+        (name, sign): ChanceTail.of(
+            *(np.count_nonzero((sign * planes[name] > z) & doubtful) / doubtful.size for z in (NEAR, FAR))
+        )
+        for name in FILTERS
+        for sign in (1, -1)
+    }
+
+
+def _thresholds(
+    planes: Mapping[str, NDArray[np.float32]],
+    evidence: PlaneEvidence,
+    rules: PlaneRules,
+    limit: float,
+    tails: _Tails,
+) -> dict[tuple[str, int], float]:
+    """Return the size from which each score, above and below zero, decides."""
+    few = limit * (1.0 + _FEW_FRAMES / max(int(evidence.sums["n"].max(initial=0)), 1))
+    thresholds = {}
+    for sign in (1, -1):
+        thresholds["votes", sign] = limit + 0.5 * rules.spare_votes
+        thresholds["ties", sign] = limit
+        for name in FILTERS:
+            if rules.smeared:
+                wide = limit * tail_widening(planes[name], known_sites(evidence, name), limit, rules.reach)
+            else:
+                wide = tails[name, sign].threshold(limit)
+            thresholds[name, sign] = max(few, wide)
+    return thresholds
+
+
 def _strength(
-    planes: Mapping[str, NDArray[np.float32]], evidence: PlaneEvidence, rules: PlaneRules, limit: float
+    planes: Mapping[str, NDArray[np.float32]], thresholds: Mapping[tuple[str, int], float]
 ) -> NDArray[np.float32]:
     """Return the largest score of each site in units of its threshold."""
-    frames = max(int(evidence.sums["n"].max(initial=0)), 1)
-    strength = np.zeros(evidence.shape, np.float32)
-    few = 1.0 + _FEW_FRAMES / frames
-    for name in FILTERS:
-        size = np.abs(planes[name])
-        if rules.smeared:
-            wide = tail_widening(planes[name], known_sites(evidence, name), limit, rules.reach)
-            size *= np.float32(few / max(few, wide))
-        np.maximum(strength, size, out=strength)
-    strength /= limit * few
-    np.maximum(strength, np.abs(planes["votes"]) / (limit + 0.5 * rules.spare_votes), out=strength)
-    np.maximum(strength, planes["ties"] / limit, out=strength)
+    strength = np.zeros(planes["votes"].shape, np.float32)
+    for name, plane in planes.items():
+        for sign in (1, -1):
+            np.maximum(strength, plane * np.float32(sign / thresholds[name, sign]), out=strength)
     return strength
 
 
@@ -272,10 +328,10 @@ def _candidates(
     structures: tuple[Structure, ...],
     planes: Mapping[str, NDArray[np.float32]],
     strength: NDArray[np.float32],
+    limit: float,
     evidence: PlaneEvidence,
     model: PlaneModel,
     rules: PlaneRules,
-    limit: float,
 ) -> Candidates:
     around = evidence.value_at(model.neighbours(sites, strength.shape)).mean
     contrast = evidence.value_at(sites).mean - np.median(around, axis=1)

@@ -101,6 +101,26 @@ def standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tu
     score *= known
 
 
+def calm_edges(score: NDArray[np.float32], known: NDArray[np.bool_], reach: int) -> None:
+    """Scale the outermost rows and columns down in place where their scores spread wider than all others.
+
+    They are predicted from one side, and so worse.
+
+    Parameters
+    ----------
+    score : ndarray of shape (rows, cols), float32
+        Standardised.
+    known : ndarray of shape (rows, cols), bool
+    reach : int
+        Rows and columns from each edge.
+    """
+    for values, good in ((score, known), (score.T, known.T)):
+        for line in (*range(min(reach, len(values))), *range(-min(reach, len(values)), 0)):
+            _, scale = median_and_scale(values[line][good[line]])
+            if 1.0 < scale < np.inf:
+                values[line] *= np.float32(1.0 / scale)
+
+
 def median_and_scale(sample: NDArray[Any]) -> tuple[float, float]:
     """Return the median and the standard deviation that the MAD stands for; infinite where there is none."""
     if sample.size == 0:

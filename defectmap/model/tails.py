@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import erfc, exp, lgamma, log, log1p, sqrt
 
 import numpy as np
@@ -11,8 +12,8 @@ FARTHEST = 40.0
 """Normal scores are told apart up to here."""
 
 
-NEAR, FAR = 3.0, 3.75
-"""Scores at which tails are measured: beyond nearly all of chance, before most that is no chance."""
+NEAR, FAR = 2.5, 3.25
+"""Scores at which tails are measured: far out, but where chance still outnumbers weak defects."""
 
 
 def normal_tail(score: float) -> float:
@@ -69,22 +70,44 @@ def binomial_score(count: int, trials: int, share: float) -> float:
     return _score_of_log_tail(log_term + log(total))
 
 
-def chance_tail(score: float, near: float, far: float) -> float:
-    """Return the share of healthy photosites above a score whose tail is wider than a normal one.
+@dataclass(frozen=True, slots=True)
+class ChanceTail:
+    """The tail of the scores of healthy photosites, wider than a normal one.
 
-    Parameters
+    The normal scores of the shares that are found above `NEAR` and `FAR` are carried on in a straight line,
+    an empirical null (B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104).
+
+    Attributes
     ----------
-    score : float
-        Not below `FAR`.
-    near, far : float
-        Shares found above `NEAR` and `FAR`. The normal scores of these shares are carried on in a straight
-        line, an empirical null (B. Efron, J. Am. Stat. Assoc. 99 (2004) 96-104); never below a normal tail.
+    far : float
+        Normal score of the share above `FAR`.
+    slope : float
+        Growth of the normal score with the score; at most 1.
     """
-    nearer, farther = (
-        min(normal_score(share), z) if share > 0 else z for share, z in ((near, NEAR), (far, FAR))
-    )
-    slope = min(max((farther - nearer) / (FAR - NEAR), 0.0), 1.0)
-    return normal_tail(farther + slope * (score - FAR))
+
+    far: float = FAR
+    slope: float = 1.0
+
+    @classmethod
+    def of(cls, near: float, far: float) -> ChanceTail:
+        """Return the tail with these shares above `NEAR` and `FAR`, never narrower than normal."""
+        nearer, farther = (
+            min(normal_score(share), z) if share > 0 else z for share, z in ((near, NEAR), (far, FAR))
+        )
+        return cls(farther, min(max((farther - nearer) / (FAR - NEAR), 0.0), 1.0))
+
+    def above(self, score: float) -> float:
+        """Return the share of healthy photosites above a score, which is `FAR` at least."""
+        return normal_tail(self.far + self.slope * (score - FAR))
+
+    def threshold(self, limit: float) -> float:
+        """Return the score to demand where a normal one would have to reach `limit`.
+
+        Half-way between what a normal tail and what the tail carried on ask for: scores are sums of limited
+        terms, whose tails end up steeper than they are where they can be measured. On clean simulated sensors
+        the largest scores lie between the two.
+        """
+        return max(limit, (2.0 * limit - self.far + self.slope * FAR) / (1.0 + self.slope))
 
 
 def discoveries(chances: NDArray[np.float64], tests: int, rate: float) -> NDArray[np.bool_]:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from defectmap.model.tails import (
     FAR,
     NEAR,
+    ChanceTail,
     binomial_score,
-    chance_tail,
     discoveries,
     normal_score,
     normal_tail,
@@ -47,8 +47,8 @@ def test_rare_binomial_counts_are_poisson() -> None:
 def test_a_normal_tail_stays_normal() -> None:
     """Where the shares found are those of a normal distribution, the tail carried on is normal."""
     near, far = normal_tail(NEAR), normal_tail(FAR)
-    assert chance_tail(5.0, near, far) == pytest.approx(normal_tail(5.0))
-    assert chance_tail(5.0, 0.0, 0.0) == pytest.approx(normal_tail(5.0))
+    assert ChanceTail.of(near, far).above(5.0) == pytest.approx(normal_tail(5.0))
+    assert ChanceTail.of(0.0, 0.0).above(5.0) == pytest.approx(normal_tail(5.0))
 
 
 def test_a_wide_tail_is_carried_on() -> None:
@@ -60,7 +60,7 @@ def test_a_wide_tail_is_carried_on() -> None:
         return float(0.5 * np.exp(-score * scale))
 
     for score in (4.0, 5.0, 5.75):
-        assert 1 / 3 < chance_tail(score, tail(NEAR), tail(FAR)) / tail(score) < 3
+        assert 1 / 3 < ChanceTail.of(tail(NEAR), tail(FAR)).above(score) / tail(score) < 3
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40))
@@ -76,3 +76,14 @@ def test_discoveries_keep_their_rate(seed: int, true: int) -> None:
 def test_nothing_to_discover() -> None:
     """No tests, no discoveries."""
     assert discoveries(np.empty(0), 1000, 0.01).size == 0
+
+
+@given(st.floats(1e-6, 0.2), st.floats(0.0, 1.0), st.floats(4.0, 7.0))
+def test_thresholds_are_between_both_tails(near: float, share: float, limit: float) -> None:
+    """What is demanded is no less than of a normal tail, and no more than the tail carried on asks for."""
+    tail = ChanceTail.of(near, near * share)
+    demanded = tail.threshold(limit)
+    assert demanded >= limit
+    assert tail.above(demanded) >= normal_tail(demanded) * (1 - 1e-9)
+    if tail.slope == 1.0 and tail.far == FAR:
+        assert demanded == pytest.approx(limit)
