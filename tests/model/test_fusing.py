@@ -84,7 +84,8 @@ def test_what_is_printed_is_no_defect(
         assert any(max(abs(r - defect.row), abs(c - defect.col)) <= 1 for r, c in planted), defect
     plain = study(frames, lambda *_: None)
     assert len(found.defects) >= 0.8 * len(plain.defects) >= 8
-    assert any("frame" in e.missing for e in found.suspects)
+    # Whole rows and columns are left out as such.
+    assert paint is _edge or any("frame" in e.missing for e in found.suspects)
 
 
 def at(row: int, col: int) -> Defect:
