@@ -20,7 +20,7 @@ from defectmap.model.evidence import WEIGHT_UNIT
 SHOWS = 5.0
 """Standard deviations of noise from which a spot is seen."""
 
-ISOS = (100, 800, 3200)
+ISOS = (100, 3200)
 """Sensitivities that exposure times are said for."""
 
 _LONGEST_S = 3600.0
@@ -103,12 +103,12 @@ def visible(defect: Defect, noise: float | None) -> str:
     Returns
     -------
     str
-        Such as "above 1/4 s at ISO 100, 1/13 s at ISO 800, 1/25 s at ISO 3200".
+        Such as "above 1/4 s at ISO 100, 1/25 s at ISO 3200".
 
     Examples
     --------
     >>> visible(Defect(3, 4, Kind.HOT, "R", 200.0, "DN/s at ISO 100", 9.0, 5, 5), 10.0)
-    'above 1/4 s at ISO 100, 1/11 s at ISO 800, 1/23 s at ISO 3200'
+    'above 1/4 s at ISO 100, 1/23 s at ISO 3200'
     >>> visible(Defect(3, 4, Kind.OFFSET, "R", 25.0, "DN at ISO 100", 9.0, 5, 5), 10.0)
     'from ISO 400'
     >>> visible(Defect(3, 4, Kind.DIM, "R", 0.5, "gain", 9.0, 5, 5), 10.0)
