@@ -184,23 +184,29 @@ def _levelled_scores(
 ) -> tuple[dict[str, NDArray[np.float32]], list[Structure]]:
     """Return the scores less the fixed pattern of columns and rows, and the bad lines."""
     frames = int(evidence.sums["n"].max(initial=0))
-    planes: dict[str, NDArray[np.float32]] = {}
-    lines: list[Structure] = []
-    for name in FILTERS:
-        score, known = filter_score(evidence, name, rules.period), known_sites(evidence, name)
-        found = Lines()
-        if name in {"level", "dose"} and not rules.smeared and frames >= _SCENES_FOR_LINES:
-            found = find_lines(score, known, rules.period, visible_threshold(limit, frames))
-        if name == "level" and rules.smeared:
-            lines += _printed_lines(score, limit)
-        lines += [s for s in found.bad if not any(s.kind is t.kind and s.touches(t, 0) for t in lines)]
-        without_fixed_pattern(score, known, rules.period, found)
+    planes = {name: filter_score(evidence, name, rules.period) for name in FILTERS}
+    listed: list[Structure] = []
+    bad: list[Structure] = []
+    slight: list[Structure] = []
+    if not rules.smeared and frames >= _SCENES_FOR_LINES:
+        for name in ("level", "dose"):
+            known = known_sites(evidence, name)
+            found = find_lines(planes[name], known, rules.period, visible_threshold(limit, frames))
+            listed += [s for s in found.bad if not any(s.kind is t.kind and s.touches(t, 0) for t in listed)]
+            bad += found.bad
+            slight += found.slight
+    if rules.smeared:
+        listed += _printed_lines(planes["level"], limit)
+    # All filters have to know them: a line bad by half would shift the median of its healthy rest.
+    lines = Lines(tuple(bad), tuple(slight))
+    for name, score in planes.items():
+        known = known_sites(evidence, name)
+        without_fixed_pattern(score, known, rules.period, lines)
         standardise(score, known, rules.period)  # the pattern was part of the MAD
         calm_edges(score, known, model.pad)
-        planes[name] = score
     planes["votes"] = vote_score(evidence)
     planes["ties"] = tie_score(evidence)
-    return planes, lines
+    return planes, listed
 
 
 def _printed_lines(score: NDArray[np.float32], limit: float) -> list[Structure]:

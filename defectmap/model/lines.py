@@ -115,8 +115,9 @@ def without_fixed_pattern(
     period : tuple of int
         Rows and columns of the CFA.
     lines : Lines, optional
-        Those of :func:`find_lines`. They do not enter the medians. The sites of bad ones become 0, slight
-        ones are levelled, and so is what lies along a bad one, whose prediction it shifts.
+        Those of :func:`find_lines`. They do not enter the medians, nor does what lies along a bad one. The
+        sites of bad ones become 0, slight ones are levelled, and so is what lies along a bad one, whose
+        prediction it shifts.
     reach : int
         Rows or columns beside a bad line that its shift may reach.
     """
@@ -126,7 +127,13 @@ def without_fixed_pattern(
         trusted = known.copy()
         for line in (*lines.bad, *lines.slight):
             trusted[next(line.slices())] = False
-    for values, good, (rows, _) in ((score, trusted, period), (score.T, trusted.T, period[::-1])):
+    measured = trusted
+    if lines.bad:
+        measured = trusted.copy()
+        for line in lines.bad:  # what lies along one shares its shift
+            rows_near = slice(max(line.top - reach, 0), line.bottom + reach)
+            measured[rows_near, max(line.left - reach, 0) : line.right + reach] = False
+    for values, good, (rows, _) in ((score, measured, period), (score.T, measured.T, period[::-1])):
         pattern = _pattern(values, good, rows).removable()
         for phase in range(rows):
             values[phase::rows] -= pattern[phase]

@@ -209,7 +209,7 @@ def _missing(scenes: int, strength: float) -> str:
 
 
 def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
-    """Fewest scenes that can have brought the mean score so far: each counts once and gives at most 3."""
+    """Fewest scenes that can have brought the mean score: each counts once and gives `Z_CLIP` at most."""
     total = abs(int(evidence.sums["z_sum"].ravel()[site])) / ev.Z_UNIT
     return int(np.ceil(total / ev.Z_CLIP))
 

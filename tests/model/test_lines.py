@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectmap.model.decide import gaussian_threshold
+from defectmap.model.decide import decide, gaussian_threshold, mosaic_rules
 from defectmap.model.defects import StructureKind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
+from defectmap.model.prediction import mosaic_model
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.study import Study
 
@@ -192,6 +193,19 @@ def test_lines_of_frames(cfa):
     assert len(whole) >= 225
     assert abs(part.top - 80) <= 6 and abs(part.bottom - 150) <= 6
     assert single.tolist() == [[60, 61]]
+
+
+@pytest.mark.parametrize("cfa", [("RG", "GB"), XTRANS_CFA], ids=["Bayer", "X-Trans"])
+def test_the_healthy_rest_of_a_column(cfa):
+    """A column that is bad over more than half of its length leaves no candidate in its healthy rest."""
+
+    def spoil(mosaic, noise):
+        mosaic[60:200, 200] += 3 * noise[60:200, 200]
+
+    geometry = MosaicGeometry(240, 300, 0, 0, 240, 300, cfa, (512,) * len(cfa) * len(cfa[0]), 16383, "test")
+    found = decide(shoot(cfa, spoil), mosaic_model(geometry), mosaic_rules(geometry.period))
+    assert [line.left for line in found.structures] == [200]
+    assert 200 not in found.sites % 300
 
 
 def test_column_pattern_of_frames():
