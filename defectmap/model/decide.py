@@ -43,7 +43,8 @@ _FEW_FRAMES = 1.5
 _LOWEST = 4.0
 """Scores below this are never looked at one by one."""
 
-_SCENES_FOR_LINES = 3
+_FRAMES_FOR_LINES = 12
+"""Of fewer, edges of the scenes pass for parts of bad columns."""
 
 _SMEAR = 4
 """Rows and columns over which demosaicing and sharpening spread a defect of a JPEG."""
@@ -188,7 +189,7 @@ def _levelled_scores(
     listed: list[Structure] = []
     bad: list[Structure] = []
     slight: list[Structure] = []
-    if not rules.smeared and frames >= _SCENES_FOR_LINES:
+    if not rules.smeared and frames >= _FRAMES_FOR_LINES:
         for name in ("level", "dose"):
             known = known_sites(evidence, name)
             found = find_lines(planes[name], known, rules.period, visible_threshold(limit, frames))

@@ -27,6 +27,12 @@ _CORNERS, _CORNER_REACH = 3, 2
 edges but for the reach."""
 
 _TILES = 5
+_BLOCK = 8
+"""Rows and columns that a JPEG codes together."""
+
+_BLOCKS_FOR_NULLS = 4000
+"""Blocks that give every position in them a null of its own."""
+
 _PATTERN_REACH = 24
 """Spots farther apart than this are not linked, and not part of a pattern, in pixels."""
 
@@ -46,8 +52,10 @@ def plane_setup(grid: Grid, geometry: MosaicGeometry | None) -> dict[str, tuple[
     """Return prediction and rules of every plane of a stream."""
     if geometry is not None:
         return {"mosaic": (mosaic_model(geometry), mosaic_rules(geometry.period))}
-    chroma = (chroma_model(), JPEG_CHROMA)
-    return {"luma": (luma_model(), JPEG_LUMA), "blue": chroma, "red": chroma}
+    # Strong compression leaves its own pattern in every block; small pictures hold too few blocks to tell.
+    period = (_BLOCK, _BLOCK) if grid.height * grid.width >= _BLOCKS_FOR_NULLS * _BLOCK**2 else (1, 1)
+    chroma = (chroma_model(), replace(JPEG_CHROMA, period=period))
+    return {"luma": (luma_model(), replace(JPEG_LUMA, period=period)), "blue": chroma, "red": chroma}
 
 
 def doubting_patterns(entries: Sequence[Defect], grid: Grid, spans: Sequence[int]) -> list[Defect]:

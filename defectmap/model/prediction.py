@@ -41,6 +41,12 @@ _CLASSES_PER_OCTAVE = 4
 _FEWEST = 200
 """Scores that a class of activity needs to be calibrated."""
 
+_COMMON = 0.02
+"""Share of the residuals that are not 0 below which none is a step of rounding."""
+
+_NARROWEST = 0.5
+"""Scores are never taken to be narrower than that: coarse rounding makes most of them 0."""
+
 _CORE, _WINGS = 0.6827, 0.9545
 """Shares of a normal variable within one and two standard deviations."""
 
@@ -294,7 +300,7 @@ def _activity_narrowings(
     for side in histogram[:, usable]:
         # The wings count too: where they are wide, texture peaks that no core tells of.
         core, wings = (_quantile(side, share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
-        measured = np.maximum(np.maximum(core, 0.5 * wings), 0.25)
+        measured = np.maximum(np.maximum(core, 0.5 * wings), _NARROWEST)
         widths.append(np.interp(position, usable + 0.5, measured))
     return np.asarray(1.0 / np.stack([*widths, 0.5 * (widths[0] + widths[1])]), np.float32)
 
@@ -349,6 +355,12 @@ def _noise_variance(
         usable = np.flatnonzero(counts)
     quartile = _quantile(histogram[usable], 0.25)  # of |2 x residual|
     measured = np.maximum((0.5 * quartile / _QUARTILE) ** 2, model.floor)
+    # Values that are coarsely rounded may agree with their neighbours more often than not: noise is one step.
+    rounded = histogram[usable].copy()
+    rounded[:, 0] = 0
+    told = rounded.any(axis=1)
+    smallest = np.argmax(rounded.cumsum(axis=1) >= _COMMON * rounded.sum(axis=1, keepdims=True), axis=1)
+    measured = np.where(told, np.maximum(measured, (0.5 * smallest) ** 2), measured)
     twice = (np.arange((top >> shift) + 1) + 0.5) * (1 << shift) - 0.5
     position = 4.0 * np.log2(np.maximum(0.5 * twice - model.black, 0.0) * 0.25 + 1.0)
     return np.interp(position, usable + 0.5, measured).astype(np.float32), shift

@@ -65,6 +65,15 @@ def test_spike_shared_with_other_colours_is_the_scene() -> None:
     assert (30, 40) not in [divmod(int(s), 80) for s in scored(mosaic).sightings["site"]]
 
 
+@pytest.mark.parametrize("step", [16, 64])
+def test_coarse_rounding_is_noise(step: int) -> None:
+    """Values in steps wider than the noise give hardly a sighting, and a bad site still does."""
+    mosaic = (noise(8) // step * step).astype(np.uint16)
+    assert len(scored(mosaic).sightings) <= 3
+    mosaic[30, 40] += 20 * step
+    assert (30, 40) in [divmod(int(s), 80) for s in scored(mosaic).sightings["site"]]
+
+
 def test_a_block_of_bad_sites_makes_no_scene() -> None:
     """All four sites of a bad block of two by two are sighted."""
     mosaic = noise(3)
