@@ -70,12 +70,21 @@ def upgrade(ctx: typer.Context, json: Json = False) -> int:
 
     Example: defectmap upgrade
     """
+    from defectmap.catalog.store import open_catalog  # noqa: PLC0415
     from defectmap.catalog.store import upgrade as bring_up  # noqa: PLC0415
+    from defectmap.model.evidence import METHOD  # noqa: PLC0415
 
     session: Session = ctx.obj
     copy = bring_up(session.catalog)
+    with open_catalog(session.catalog) as catalog:
+        usable = all(stream.method == METHOD for stream in catalog.sensors.streams())
+    if not usable:
+        session.terminal.say(
+            "its evidence was measured by an earlier method, which cannot be turned into this one: ingest "
+            "the photos into a new catalog"
+        )
     if json:
-        session.terminal.document({"ok": True, "upgraded": copy is not None, "copy": copy})
+        session.terminal.document({"ok": True, "upgraded": copy is not None, "copy": copy, "usable": usable})
     elif copy is None:
         session.terminal.show(f"{session.catalog} is up to date")
     else:

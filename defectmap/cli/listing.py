@@ -378,7 +378,7 @@ def _structure_row(structure: Structure) -> list[object]:
         "" if one else f"{structure.period[0]} x {structure.period[1]}",
         len(structure),
         "high" if structure.sign > 0 else "low",
-        float(structure.strength),
+        round(float(structure.strength), 1),
         _span(structure),
     ]
 
@@ -393,9 +393,9 @@ def _row(entry: Defect) -> list[object]:
         entry.col,
         entry.kind.value,
         entry.colour,
-        float(entry.strength),
+        float(f"{entry.strength:.3g}"),
         entry.unit,
-        float(entry.confidence),
+        round(float(entry.confidence), 1),
         entry.frames_seen,
         entry.scenes,
         _span(entry),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 from .conftest import SHOTS, Call
@@ -41,5 +42,16 @@ def test_check(known: Call, tmp_path: Path) -> None:
 
 def test_upgrade_of_a_catalog_that_is_up_to_date(known: Call) -> None:
     """There is nothing to do, and no copy is made."""
-    assert known("upgrade", "--json").json == {"ok": True, "upgraded": False, "copy": None}
+    assert known("upgrade", "--json").json == {"ok": True, "upgraded": False, "copy": None, "usable": True}
     assert "is up to date" in known("upgrade").out
+
+
+def test_upgrade_says_when_the_evidence_is_of_another_method(known: Call, tmp_path: Path) -> None:
+    """Where the evidence cannot be judged any more, upgrade says so, and what to do."""
+    database = sqlite3.connect(tmp_path / "catalog.sqlite")
+    database.execute("update streams set method = method - 1")
+    database.commit()
+    database.close()
+    result = known("upgrade", "--json")
+    assert result.json["usable"] is False
+    assert "into a new catalog" in result.err
