@@ -82,7 +82,7 @@ def _as_they_are(_rows: object, _height: int, _width: int, model: prediction.Pla
 def scores_against_null(scored: Scored) -> Figure:
     """Draw the histograms of the lowest variance and of the program's scores, with the null of each."""
     figure, (left, right) = _side_by_side()
-    threshold = gaussian_threshold(scored.planted.size) * (1 + 3 / FRAMES)
+    threshold = gaussian_threshold(scored.planted.size) * (1 + 1.5 / FRAMES)
     edges = np.arange(-8.0, 42.5, 0.5)
     middles = 0.5 * (edges[1:] + edges[:-1])
     normal = np.exp(-0.5 * middles**2) / np.sqrt(2 * np.pi) * 0.5 * scored.planted.size
@@ -140,7 +140,7 @@ def _strongest_of_normal(scored: Scored, edges: NDArray[np.float64]) -> NDArray[
 def unrest(scaled: Scored, plain: Scored) -> Figure:
     """Draw the tails of healthy sites' scores with and without scaling by the unrest around them."""
     figure, (left, right) = _side_by_side()
-    threshold = gaussian_threshold(scaled.planted.size) * (1 + 3 / FRAMES)
+    threshold = gaussian_threshold(scaled.planted.size) * (1 + 1.5 / FRAMES)
     for axes, pick, farthest in (
         (left, lambda s: np.abs(s.single), 7.5),
         (right, lambda s: _strongest(s)[~s.planted], 8.5),
