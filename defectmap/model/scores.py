@@ -93,11 +93,15 @@ def known_sites(evidence: PlaneEvidence, name: str) -> NDArray[np.bool_]:
 def standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int]) -> None:
     """Centre and scale the scores in place by median and MAD of their own CFA phase."""
     rows, cols = period
-    for r, c in np.ndindex(period):
-        phase = score[r::rows, c::cols]
-        centre, scale = median_and_scale(_sample(phase)[_sample(known[r::rows, c::cols])])
-        phase -= np.float32(centre)
-        phase *= np.float32(1.0 / scale)
+    for r in range(rows):
+        lines, good = score[r::rows], known[r::rows]
+        nulls = [median_and_scale(_sample(lines[:, c::cols])[_sample(good[:, c::cols])]) for c in range(cols)]
+        # Whole rows at a time: memory is read in order.
+        centres, scales = (
+            np.resize(np.array(part, np.float32), score.shape[1]) for part in zip(*nulls, strict=True)
+        )
+        lines -= centres
+        lines *= np.float32(1.0) / scales
     score *= known
 
 
