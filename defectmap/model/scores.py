@@ -72,7 +72,7 @@ def filter_null(evidence: PlaneEvidence, name: str, period: tuple[int, int]) -> 
     centres = np.zeros(period)
     for r, c in np.ndindex(period):
         total, weight = (
-            _sample(evidence.sums[field][r :: period[0], c :: period[1]]) for field in FILTERS[name]
+            _sample(evidence.sums[field][r :: period[0], c :: period[1]], period) for field in FILTERS[name]
         )
         centres[r, c] = median_and_scale(_ratio(total, weight)[weight > 0])[0] / Z_UNIT
     return centres
@@ -95,7 +95,10 @@ def standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tu
     rows, cols = period
     for r in range(rows):
         lines, good = score[r::rows], known[r::rows]
-        nulls = [median_and_scale(_sample(lines[:, c::cols])[_sample(good[:, c::cols])]) for c in range(cols)]
+        nulls = [
+            median_and_scale(_sample(lines[:, c::cols], period)[_sample(good[:, c::cols], period)])
+            for c in range(cols)
+        ]
         # Whole rows at a time: memory is read in order.
         centres, scales = (
             np.resize(np.array(part, np.float32), score.shape[1]) for part in zip(*nulls, strict=True)
@@ -190,7 +193,9 @@ def spread_at(
     result = np.zeros(sites.size)
     for phase, (r, c) in enumerate(np.ndindex(period)):
         mine = (rows % period[0]) * period[1] + cols % period[1] == phase
-        sample = {f: _sample(sums[f][r :: period[0], c :: period[1]]) for f in ("n", "z_sum", "z_sumsq")}
+        sample = {
+            f: _sample(sums[f][r :: period[0], c :: period[1]], period) for f in ("n", "z_sum", "z_sumsq")
+        }
         known = sample["n"] > 0
         usual = float(np.median(_variance(sample)[known])) if known.any() else 0.0
         excess = (_variance(sample) - usual) * np.sqrt(sample["n"])
@@ -205,7 +210,8 @@ def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     return np.asarray(sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2)
 
 
-def _sample(plane: NDArray[Any]) -> NDArray[Any]:
-    """Return a quarter of a million values, or all, spread over the plane: enough for a null."""
-    step = max(1, int(np.sqrt(plane.size / 250_000)))
+def _sample(plane: NDArray[Any], period: tuple[int, int]) -> NDArray[Any]:
+    """Return some values of one position in a period, spread over its plane: enough for a null."""
+    wanted = min(250_000, 1_000_000 // (period[0] * period[1]))
+    step = max(1, int(np.sqrt(plane.size / wanted)))
     return plane[step // 2 :: step, step // 2 :: step].ravel()
