@@ -90,7 +90,7 @@ class PlaneEvidence:
         batch : sequence of (ScoredPlane, Conditions)
             A frame whose exposure time or ISO is unknown stays out of the exposure-weighted sums.
         """
-        from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+        from defectmap.model import summing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
 
         for start in range(0, len(batch), BATCH):
             part = batch[start : start + BATCH]

@@ -1,8 +1,4 @@
-"""Compiled inner loops of scoring and accumulation; called through `prediction` and `evidence`.
-
-Every sum is an exact integer, so that frames may be added in any order, in any number of parts, and taken out
-again, with the same bits as result.
-"""
+"""Compiled inner loops of scoring; called through `prediction`."""
 
 from __future__ import annotations
 
@@ -15,12 +11,8 @@ Z_UNIT = 16
 Z_INVALID = -128
 """Marks a photosite that says nothing in this frame."""
 
-_CLIP = 5 * Z_UNIT
-_VOTE = 5 * Z_UNIT
-_GATE = 4 * Z_UNIT
-
-_SHARED = 0.12
-"""Share of a spike in an adjacent site of another colour above which that one shows it."""
+VOTE = 5 * Z_UNIT
+"""Scores beyond stand out."""
 
 _WIDE, _SILENT = 32767, -32768
 _UNREST_LIMIT = 3 * Z_UNIT
@@ -33,7 +25,7 @@ def _ordered(a, b):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", cache=True)
-def _rank8(a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
+def rank8(a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
     """Return the 2nd, 4th, 5th, 7th and 8th smallest of eight (Batcher's odd-even merge sort)."""
     a, b = _ordered(a, b)
     c, d = _ordered(c, d)
@@ -57,26 +49,11 @@ def _rank8(a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
     return b, d, e, g, h
 
 
-@njit(inline="always", cache=True)
-def _neighbourhood(padded, r, c, dy, dx):  # type: ignore[no-untyped-def]
-    """Rank the eight neighbours of padded position (r, c) that the offsets name."""
-    return _rank8(
-        np.int32(padded[r + dy[0], c + dx[0]]),
-        np.int32(padded[r + dy[1], c + dx[1]]),
-        np.int32(padded[r + dy[2], c + dx[2]]),
-        np.int32(padded[r + dy[3], c + dx[3]]),
-        np.int32(padded[r + dy[4], c + dx[4]]),
-        np.int32(padded[r + dy[5], c + dx[5]]),
-        np.int32(padded[r + dy[6], c + dx[6]]),
-        np.int32(padded[r + dy[7], c + dx[7]]),
-    )
-
-
 @njit(cache=True, nogil=True)
 def _rank_row(a, b, c, d, e, f, g, h, second, low, high, seventh, top):  # type: ignore[no-untyped-def]
     """Rank eight rows site by site; plain slices, so that the loop runs on vector registers."""
     for i in range(top.shape[0]):
-        second[i], low[i], high[i], seventh[i], top[i] = _rank8(
+        second[i], low[i], high[i], seventh[i], top[i] = rank8(
             np.int32(a[i]),
             np.int32(b[i]),
             np.int32(c[i]),
@@ -384,169 +361,3 @@ def _final_score(  # type: ignore[no-untyped-def]
         coded = np.int32(((code + np.int32(127 << 3)) << 20) | np.int32(1 << 19)).view(np.float32)
         signal = np.int32((light[c] - black) * np.float32(4.0) / coded + np.float32(0.5))
         light_code[c] = np.uint8(min(max(signal, np.int32(0)), np.int32(255)))
-
-
-@njit(inline="always", cache=True)
-def _residual2(padded, pad, r, c, o):  # type: ignore[no-untyped-def]
-    """Twice the value less the prediction, in DN."""
-    _, low, high, _, _ = _neighbourhood(padded, r + pad, c + pad, o[:, 0], o[:, 1])
-    return 2 * np.int32(padded[r + pad, c + pad]) - low - high
-
-
-@njit(cache=True, nogil=True)
-def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # type: ignore[no-untyped-def]
-    """Whether the adjacent photosites of other colours show the spike: a lens cannot light one site alone.
-
-    All but one of four must, so that neither a bad neighbour nor a block of two by two makes a scene.
-    """
-    rows, cols = colours.shape
-    sharing, others = 0, 0
-    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        rr = r + dy
-        cc = c + dx
-        if rr < 0 or cc < 0 or rr >= height or cc >= width:
-            continue
-        if colours[rr % rows, cc % cols] == colours[r % rows, c % cols]:
-            continue
-        share = np.float32(_residual2(padded, pad, rr, cc, offsets[rr % rows, cc % cols])) / residual
-        sharing += share > np.float32(_SHARED)
-        others += 1
-    return others > 1 and sharing >= min(others, 3)
-
-
-@njit(cache=True, nogil=True)
-def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-untyped-def]
-    """Void the spikes of the scene; return (site, value, prediction) of the sites that stand out.
-
-    Returns
-    -------
-    ndarray of shape (n, 3), float64
-    """
-    rows, cols = colours.shape
-    height, width = z.shape
-    found = np.empty((4096, 3), np.float64)
-    count = 0
-    for r in range(height):
-        row = z[r]
-        for c in range(width):
-            score = np.int32(row[c])
-            if abs(score) < _GATE or score == Z_INVALID:
-                continue
-            residual = _residual2(padded, pad, r, c, offsets[r % rows, c % cols])
-            if gated and _shared(padded, pad, r, c, offsets, colours, np.float32(residual), height, width):
-                z[r, c] = np.int8(Z_INVALID)
-            elif abs(score) > _VOTE:
-                if count == found.shape[0]:
-                    grown = np.empty((2 * count, 3), np.float64)
-                    grown[:count] = found
-                    found = grown
-                value = np.int32(padded[r + pad, c + pad])
-                found[count, 0] = r * width + c
-                found[count, 1] = value
-                found[count, 2] = value - 0.5 * residual
-                count += 1
-    return found[:count]
-
-
-@njit(cache=True, nogil=True)
-def mark_ties(padded, z, ties, frames):  # type: ignore[no-untyped-def]
-    """Count ties with the largest neighbour into `ties`, and the frames that could show one into `frames`.
-
-    The largest of the eight nearest of the same phase of a 2x2 pattern, or of the 24 nearest of any colour;
-    `padded` reaches two beyond the plane.
-    """
-    height, width = z.shape
-    tall, middle = np.empty(width + 4, padded.dtype), np.empty(width + 4, padded.dtype)
-    wide = np.empty(width + 4, padded.dtype)
-    for r in range(height):
-        a, b, c, d, e = padded[r], padded[r + 1], padded[r + 2], padded[r + 3], padded[r + 4]
-        for i in range(width + 4):
-            tall[i] = max(a[i], e[i])
-            middle[i] = max(tall[i], c[i])
-            wide[i] = max(middle[i], b[i], d[i])
-        for i in range(width):
-            value = c[i + 2]
-            same = max(middle[i], middle[i + 4], tall[i + 2])
-            column = max(tall[i + 2], b[i + 2], d[i + 2])
-            nearest = max(wide[i], wide[i + 1], wide[i + 3], wide[i + 4], column)
-            valid = z[r, i] != Z_INVALID
-            tied = (value == same) | (value == nearest)
-            ties[r, i] += np.uint16(valid & tied)
-            frames[r, i] += np.uint16(valid)
-
-
-@njit(cache=True, nogil=True)
-def _add_values(values, valid, n, value_sum, value_sumsq):  # type: ignore[no-untyped-def]
-    for c in range(n.shape[0]):
-        value = np.uint64(values[c]) * np.uint64(valid[c])
-        n[c] += np.uint32(valid[c])
-        value_sum[c] += value
-        value_sumsq[c] += value * value
-
-
-@njit(cache=True, nogil=True)
-def _add_scores(z, clipped, z_sum, z_sumsq, over, under):  # type: ignore[no-untyped-def]
-    for c in range(z.shape[0]):
-        score = np.int32(clipped[c])
-        z_sum[c] += score
-        z_sumsq[c] += np.uint32(score * score)
-        over[c] += np.uint16(np.int32(z[c]) > _VOTE)
-        under[c] += np.uint16((np.int32(z[c]) < -_VOTE) & (z[c] != Z_INVALID))
-
-
-@njit(cache=True, nogil=True)
-def _add_weighted(weight, clipped, total, squares):  # type: ignore[no-untyped-def]
-    for c in range(clipped.shape[0]):
-        total[c] += weight[c] * np.int64(clipped[c])
-        squares[c] += np.uint64(weight[c] * weight[c])
-
-
-@njit(cache=True, nogil=True)
-def accumulate(  # type: ignore[no-untyped-def]
-    frames,
-    values,
-    z,
-    noise_code,
-    light_code,
-    hot_weights,
-    offset_weights,
-    n,
-    value_sum,
-    value_sumsq,
-    z_sum,
-    z_sumsq,
-    hot_sum,
-    hot_weight,
-    offset_sum,
-    offset_weight,
-    light_sum,
-    light_weight,
-    over,
-    under,
-):
-    """Add a batch of frames to the sums, one pass over the sums per batch.
-
-    `values`, `z`, `noise_code` and `light_code` are tuples of (rows, cols) arrays, of which the first
-    `frames` are added; `hot_weights` and `offset_weights` (frames, 128) int64 give the weights of each
-    noise code.
-    """
-    rows, cols = n.shape
-    valid, clipped, weight = np.empty(cols, np.uint8), np.empty(cols, np.int8), np.empty(cols, np.int64)
-    for r in range(rows):
-        for f in range(frames):
-            score, code, light = z[f][r], noise_code[f][r], light_code[f][r]
-            for c in range(cols):
-                valid[c] = np.uint8(score[c] != Z_INVALID)
-                limited = min(max(np.int32(score[c]), np.int32(-_CLIP)), np.int32(_CLIP))
-                clipped[c] = np.int8(limited * np.int32(valid[c]))
-            _add_values(values[f][r], valid, n[r], value_sum[r], value_sumsq[r])
-            _add_scores(score, clipped, z_sum[r], z_sumsq[r], over[r], under[r])
-            for c in range(cols):
-                weight[c] = hot_weights[f, code[c]] * np.int64(valid[c])
-            _add_weighted(weight, clipped, hot_sum[r], hot_weight[r])
-            for c in range(cols):
-                weight[c] = offset_weights[f, code[c]] * np.int64(valid[c])
-            _add_weighted(weight, clipped, offset_sum[r], offset_weight[r])
-            for c in range(cols):
-                weight[c] = np.int64(light[c]) * np.int64(valid[c])
-            _add_weighted(weight, clipped, light_sum[r], light_weight[r])

@@ -2,7 +2,6 @@
 
 # numba infers the types; annotations would only repeat them.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
-# ruff: noqa: ANN001, ANN201
 
 from __future__ import annotations
 

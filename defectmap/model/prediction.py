@@ -228,7 +228,7 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     -------
     ScoredPlane
     """
-    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+    from defectmap.model import kernels, sighting_kernels  # noqa: PLC0415 - compiled code loads slowly
 
     height, width = values.shape
     pad = model.pad
@@ -249,7 +249,7 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
         # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
         for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
             border[...] = kernels.Z_INVALID
-    found = kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
+    found = sighting_kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
     sightings = np.empty(len(found), SIGHTING)
     sightings["plane"] = PLANES.index(name)
     for field, column in zip(("site", "value", "prediction"), found.T, strict=True):

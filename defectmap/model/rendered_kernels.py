@@ -6,7 +6,6 @@ cost more than they give, and where several photos are repaired at once they sto
 
 # numba infers the types; annotations would only repeat them.
 # mypy: disable-error-code="no-untyped-def, no-untyped-call, untyped-decorator"
-# ruff: noqa: ANN001, ANN201, ANN202
 
 from __future__ import annotations
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import doctest
-
 import numpy as np
 import pytest
 
 from defectmap.model import study
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
-
-
-def test_the_example_runs() -> None:
-    """The example of the docstring prints what it says."""
-    assert doctest.testmod(study).failed == 0
 
 
 def test_frames_of_two_grids_do_not_mix() -> None:

@@ -1,0 +1,90 @@
+"""Compiled inner loops that take up the few sites that stand out in a frame; called through `prediction`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from defectmap.model.kernels import VOTE, Z_INVALID, Z_UNIT, rank8
+
+_GATE = 4 * Z_UNIT
+
+_SHARED = 0.12
+"""Share of a spike in an adjacent site of another colour above which that one shows it."""
+
+
+@njit(inline="always", cache=True)
+def _neighbourhood(padded, r, c, dy, dx):  # type: ignore[no-untyped-def]
+    """Rank the eight neighbours of padded position (r, c) that the offsets name."""
+    return rank8(
+        np.int32(padded[r + dy[0], c + dx[0]]),
+        np.int32(padded[r + dy[1], c + dx[1]]),
+        np.int32(padded[r + dy[2], c + dx[2]]),
+        np.int32(padded[r + dy[3], c + dx[3]]),
+        np.int32(padded[r + dy[4], c + dx[4]]),
+        np.int32(padded[r + dy[5], c + dx[5]]),
+        np.int32(padded[r + dy[6], c + dx[6]]),
+        np.int32(padded[r + dy[7], c + dx[7]]),
+    )
+
+
+@njit(inline="always", cache=True)
+def _residual2(padded, pad, r, c, o):  # type: ignore[no-untyped-def]
+    """Twice the value less the prediction, in DN."""
+    _, low, high, _, _ = _neighbourhood(padded, r + pad, c + pad, o[:, 0], o[:, 1])
+    return 2 * np.int32(padded[r + pad, c + pad]) - low - high
+
+
+@njit(cache=True, nogil=True)
+def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # type: ignore[no-untyped-def]
+    """Whether the adjacent photosites of other colours show the spike: a lens cannot light one site alone.
+
+    All but one of four must, so that neither a bad neighbour nor a block of two by two makes a scene.
+    """
+    rows, cols = colours.shape
+    sharing, others = 0, 0
+    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+        rr = r + dy
+        cc = c + dx
+        if rr < 0 or cc < 0 or rr >= height or cc >= width:
+            continue
+        if colours[rr % rows, cc % cols] == colours[r % rows, c % cols]:
+            continue
+        share = np.float32(_residual2(padded, pad, rr, cc, offsets[rr % rows, cc % cols])) / residual
+        sharing += share > np.float32(_SHARED)
+        others += 1
+    return others > 1 and sharing >= min(others, 3)
+
+
+@njit(cache=True, nogil=True)
+def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-untyped-def]
+    """Void the spikes of the scene; return (site, value, prediction) of the sites that stand out.
+
+    Returns
+    -------
+    ndarray of shape (n, 3), float64
+    """
+    rows, cols = colours.shape
+    height, width = z.shape
+    found = np.empty((4096, 3), np.float64)
+    count = 0
+    for r in range(height):
+        row = z[r]
+        for c in range(width):
+            score = np.int32(row[c])
+            if abs(score) < _GATE or score == Z_INVALID:
+                continue
+            residual = _residual2(padded, pad, r, c, offsets[r % rows, c % cols])
+            if gated and _shared(padded, pad, r, c, offsets, colours, np.float32(residual), height, width):
+                z[r, c] = np.int8(Z_INVALID)
+            elif abs(score) > VOTE:
+                if count == found.shape[0]:
+                    grown = np.empty((2 * count, 3), np.float64)
+                    grown[:count] = found
+                    found = grown
+                value = np.int32(padded[r + pad, c + pad])
+                found[count, 0] = r * width + c
+                found[count, 1] = value
+                found[count, 2] = value - 0.5 * residual
+                count += 1
+    return found[:count]
