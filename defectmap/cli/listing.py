@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from datetime import date, datetime, time
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from defectmap.cli.rows import count, day, entry_document, entry_row, structure_document, structure_row
 from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
 from defectmap.errors import UsageError
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from defectmap.catalog.records import Revision
     from defectmap.catalog.store import Catalog
     from defectmap.detect import Detection
-    from defectmap.model.defects import Defect, Structure
     from defectmap.model.sensor import Grid as MapGrid
 
 Grid = Annotated[
@@ -27,8 +26,6 @@ Grid = Annotated[
         help="Which of the camera's files; with a size where there are several: jpeg:3600x2700.",
     ),
 ]
-
-_TIMES = ("last_good", "first_bad", "last_bad", "first_good")
 
 
 def cameras(ctx: typer.Context, json: Json = False) -> int:
@@ -80,8 +77,8 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
                     f"{stream.grid.width}x{stream.grid.height}",
                     stream.frames,
                     stream.scenes,
-                    _day(stream.first),
-                    _day(stream.last),
+                    day(stream.first),
+                    day(stream.last),
                     stream.defects,
                     stream.suspects,
                 )
@@ -180,14 +177,10 @@ def defects(
                     "width": found.grid.width,
                     "height": found.grid.height,
                     "registrations": registrations(revision, found.grid),
-                    "structures": [_structure(structure) for structure in structures],
-                    "defects": [_entry(entry) | {"visible": visible(entry, noise)} for entry in certain],
+                    "structures": [structure_document(structure) for structure in structures],
+                    "defects": [entry_document(entry, visible(entry, noise)) for entry in certain],
                     **(
-                        {
-                            "suspects": [
-                                _entry(entry) | {"visible": visible(entry, noise)} for entry in uncertain
-                            ]
-                        }
+                        {"suspects": [entry_document(entry, visible(entry, noise)) for entry in uncertain]}
                         if suspects
                         else {}
                     ),
@@ -197,7 +190,7 @@ def defects(
         if structures and not suspects:
             session.terminal.table(
                 ["structure", "rows", "cols", "every", "photosites", "reads", "sigma", "bad"],
-                [_structure_row(structure) for structure in structures],
+                [structure_row(structure) for structure in structures],
             )
         headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
         carried = any(entry.origin for entry in entries)
@@ -205,7 +198,7 @@ def defects(
             [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else []), "visible"],
             [
                 [
-                    *_row(entry),
+                    *entry_row(entry),
                     *([entry.origin] if carried else []),
                     *([entry.missing] if suspects else []),
                     visible(entry, noise),
@@ -217,7 +210,7 @@ def defects(
             session.terminal.say(text)
         noun = "suspect" if suspects else "defect"
         session.terminal.show(
-            f"{_count(len(entries), noun)} on the {found.grid.kind} grid of {sensor.name}, "
+            f"{count(len(entries), noun)} on the {found.grid.kind} grid of {sensor.name}, "
             f"{found.grid.width}x{found.grid.height}, revision {revision.number}"
         )
         option = session.camera_option(catalog, sensor)
@@ -336,85 +329,3 @@ def _moment(text: str) -> datetime:
             f"--at {text!r} has a time zone: leave it out, times are those of the camera's clock"
         )
     return moment
-
-
-def _entry(entry: Defect) -> dict[str, Any]:
-    document: dict[str, Any] = {
-        "row": entry.row,
-        "col": entry.col,
-        "kind": entry.kind.value,
-        "colour": entry.colour,
-        "strength": _finite(entry.strength),
-        "unit": entry.unit,
-        "confidence": _finite(entry.confidence),
-        "frames_seen": entry.frames_seen,
-        "scenes": entry.scenes,
-        **{name: getattr(entry, name) for name in _TIMES},
-        "origin": entry.origin or None,
-    }
-    return document if entry.certain else document | {"missing": entry.missing}
-
-
-def _structure(structure: Structure) -> dict[str, Any]:
-    return {
-        "kind": structure.kind.value,
-        "rows": [structure.top, structure.bottom - 1],
-        "cols": [structure.left, structure.right - 1],
-        "period": list(structure.period),
-        "offsets": [list(offset) for offset in structure.offsets],
-        "sites": len(structure),
-        "sign": structure.sign,
-        "strength": _finite(structure.strength),
-        **{name: getattr(structure, name) for name in _TIMES},
-    }
-
-
-def _structure_row(structure: Structure) -> list[object]:
-    one = structure.lists_members or structure.period == (1, 1)
-    return [
-        structure.kind.value,
-        _range(structure.top, structure.bottom - 1),
-        _range(structure.left, structure.right - 1),
-        "" if one else f"{structure.period[0]} x {structure.period[1]}",
-        len(structure),
-        "high" if structure.sign > 0 else "low",
-        round(float(structure.strength), 1),
-        _span(structure),
-    ]
-
-
-def _range(first: int, last: int) -> str:
-    return str(first) if first == last else f"{first} to {last}"
-
-
-def _row(entry: Defect) -> list[object]:
-    return [
-        entry.row,
-        entry.col,
-        entry.kind.value,
-        entry.colour,
-        float(f"{entry.strength:.3g}"),
-        entry.unit,
-        round(float(entry.confidence), 1),
-        entry.frames_seen,
-        entry.scenes,
-        _span(entry),
-    ]
-
-
-def _span(entry: Defect | Structure) -> str:
-    """Return when it was bad, in words."""
-    since = f"since {_day(entry.first_bad)}" if entry.first_bad else "always"
-    return f"{since} until {_day(entry.last_bad)}" if entry.first_good else since
-
-
-def _day(moment: datetime | None) -> str:
-    return moment.date().isoformat() if moment else ""
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

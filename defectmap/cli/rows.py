@@ -1,0 +1,102 @@
+"""Defects and structures as rows of tables and as JSON."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from defectmap.model.defects import Defect, Structure
+
+_TIMES = ("last_good", "first_bad", "last_bad", "first_good")
+
+
+def entry_document(entry: Defect, visible: str) -> dict[str, Any]:
+    """Return a defect as JSON has it, with the words for where it shows."""
+    document: dict[str, Any] = {
+        "row": entry.row,
+        "col": entry.col,
+        "kind": entry.kind.value,
+        "colour": entry.colour,
+        "strength": _finite(entry.strength),
+        "unit": entry.unit,
+        "confidence": _finite(entry.confidence),
+        "frames_seen": entry.frames_seen,
+        "scenes": entry.scenes,
+        **{name: getattr(entry, name) for name in _TIMES},
+        "origin": entry.origin or None,
+    }
+    if not entry.certain:
+        document["missing"] = entry.missing
+    return document | {"visible": visible}
+
+
+def structure_document(structure: Structure) -> dict[str, Any]:
+    """Return a structure as JSON has it."""
+    return {
+        "kind": structure.kind.value,
+        "rows": [structure.top, structure.bottom - 1],
+        "cols": [structure.left, structure.right - 1],
+        "period": list(structure.period),
+        "offsets": [list(offset) for offset in structure.offsets],
+        "sites": len(structure),
+        "sign": structure.sign,
+        "strength": _finite(structure.strength),
+        **{name: getattr(structure, name) for name in _TIMES},
+    }
+
+
+def structure_row(structure: Structure) -> list[object]:
+    """Return the cells of a structure."""
+    one = structure.lists_members or structure.period == (1, 1)
+    return [
+        structure.kind.value,
+        _range(structure.top, structure.bottom - 1),
+        _range(structure.left, structure.right - 1),
+        "" if one else f"{structure.period[0]} x {structure.period[1]}",
+        len(structure),
+        "high" if structure.sign > 0 else "low",
+        round(float(structure.strength), 1),
+        _span(structure),
+    ]
+
+
+def _range(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
+
+
+def entry_row(entry: Defect) -> list[object]:
+    """Return the cells of a defect."""
+    return [
+        entry.row,
+        entry.col,
+        entry.kind.value,
+        entry.colour,
+        float(f"{entry.strength:.3g}"),
+        entry.unit,
+        round(float(entry.confidence), 1),
+        entry.frames_seen,
+        entry.scenes,
+        _span(entry),
+    ]
+
+
+def _span(entry: Defect | Structure) -> str:
+    """Return when it was bad, in words."""
+    since = f"since {day(entry.first_bad)}" if entry.first_bad else "always"
+    return f"{since} until {day(entry.last_bad)}" if entry.first_good else since
+
+
+def day(moment: datetime | None) -> str:
+    """Return a day as people write it; nothing for none."""
+    return moment.date().isoformat() if moment else ""
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
