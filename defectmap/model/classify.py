@@ -6,6 +6,9 @@ explanations is held against all frames. Those in which the site stood out are k
 others two sums are: with z = (value - prediction) / sigma and w = regressor / sigma, a deviation of strength
 s has the log likelihood s sum(w z) - s^2 sum(w^2) / 2 over that of none. So frames in which the site ought to
 have shown and did not speak too, and standing out selects nothing.
+
+In a JPEG what is added to the light goes through the tone curve, and the coding leaves faint spots out: there
+the other frames may have kept no more than a part of the deviation.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import Kind
+from defectmap.model.tone import before_curve, behind_curve
 
 _RESPONDS = 0.2
 """Swing relative to the neighbours' from which a site follows the light."""
@@ -36,6 +40,9 @@ _OPPOSED = -0.7
 _EITHER_WAY = 0.12
 """Share of the sightings that must be high, and low, for a site to be off in both ways."""
 
+_EACH_WAY = 2
+"""And so many of them: a single one may be the scene."""
+
 OWN_SPREAD: Mapping[Kind, float] = {Kind.HOT: 0.6, Kind.OFFSET: 0.1, Kind.BRIGHT: 0.05}
 """Relative spread of the deviation from frame to frame that each explanation leaves: the rate of a hot site
 moves with the temperature of the sensor (it doubles every 7 degrees), the others hardly."""
@@ -51,6 +58,10 @@ _FREEDOM = 4.0
 
 _PERIOD = 6.0
 """Log likelihood that a site must gain by having been bad for a part of the time only."""
+
+_KEPT, _CODING = (0.5, 0.25), 4.0
+"""Shares of a deviation that coding may have left of it where the site did not stand out, and the log
+likelihood that a site must gain by that."""
 
 _STARTS, _ROUNDS, _STEPS = 24, 3, 19
 
@@ -136,6 +147,8 @@ class SiteRecord:
         Seconds at ISO 100; NaN where unknown.
     gain : ndarray of shape (sightings,), float64
         ISO / 100; NaN where unknown.
+    rendered : bool
+        Whether the values went through a tone curve and the coding of a JPEG.
     """
 
     spread: float
@@ -151,6 +164,7 @@ class SiteRecord:
     cut: NDArray[np.bool_]
     dose_s: NDArray[np.float64]
     gain: NDArray[np.float64]
+    rendered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +193,8 @@ def classify(site: SiteRecord, threshold: float) -> Verdict:
     if unmoved is not None:
         return unmoved
     ups, downs = int((site.excess > 0).sum()), int((site.excess < 0).sum())
-    if min(ups, downs) >= max(1.0, _EITHER_WAY * (ups + downs)):
-        if min(ups, downs) > 1 and _keeps_level(site):
+    if min(ups, downs) >= max(_EACH_WAY, _EITHER_WAY * (ups + downs)):
+        if _keeps_level(site):
             return Verdict(Kind.STUCK, site.mean, "DN")
         if site.spread > max(threshold, *(q.score for q in site.quiet.values())):
             return Verdict(Kind.NOISY, float(np.std(site.excess)), "DN")
@@ -231,11 +245,16 @@ def response_to_light(site: SiteRecord) -> tuple[float, float]:
 def explain(site: SiteRecord) -> Verdict:
     """Choose what the deviation is proportional to, and how strong it is."""
     best, strength, most = Kind.OFFSET, site.mean - site.near_mean, -np.inf
-    for share in sorted({1.0, site.share}, reverse=True):
+    ways = [(1.0, 0.0)]
+    if site.rendered:
+        ways += [(kept, _CODING) for kept in _KEPT]
+    if site.share < 1.0:
+        ways.append((site.share, _PERIOD))
+    for share, needed in ways:
         for kind in (Kind.OFFSET, Kind.HOT, Kind.BRIGHT):
             estimate, likelihood = _most_likely(site, kind, share)
-            if likelihood - (_PERIOD if share < 1.0 else 0.0) > most + 1e-6:
-                best, strength, most = kind, estimate, likelihood - (_PERIOD if share < 1.0 else 0.0)
+            if likelihood - needed > most + 1e-6:
+                best, strength, most = kind, estimate, likelihood - needed
     if best is Kind.BRIGHT:
         return Verdict(Kind.BRIGHT if strength > 0 else Kind.DIM, 1.0 + strength, "gain")
     return Verdict(best, strength, UNITS[best])
@@ -253,16 +272,21 @@ def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, flo
     if not usable.any() and quiet.weight <= 0:
         return 0.0, -np.inf
     seen, excess, sigma, cut = regressor[usable], site.excess[usable], site.sigma[usable], site.cut[usable]
+    # A gain is a factor on both sides of a tone curve that is a power.
+    curved, light = site.rendered and kind is not Kind.BRIGHT, site.light[usable]
 
     def likelihood(strength: NDArray[np.float64]) -> NDArray[np.float64]:
         deviation = strength[:, None] * seen
+        if curved:
+            deviation = behind_curve(light, deviation, site.near_mean)
         deviation = np.where(cut & (deviation / excess > 1.0), excess, deviation)
         width = np.hypot(sigma, spread * deviation)
         off = ((excess - deviation) / width) ** 2
         terms = -np.log(width) - 0.5 * (_FREEDOM + 1.0) * np.log1p(off / _FREEDOM)
         return np.asarray(terms.sum(axis=1) + quiet.log_likelihood(strength, spread, share))
 
-    tried = np.unique(_starts(seen, excess, sigma, quiet, share))
+    told = before_curve(light, excess, site.near_mean) if curved else excess
+    tried = np.unique(_starts(seen, told, sigma, quiet, share))
     values = likelihood(tried)
     for _ in range(_ROUNDS):
         at = int(np.argmax(values))

@@ -22,7 +22,7 @@ from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
-from defectmap.model.jpeg_kinds import jpeg_kind, site_colour
+from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 from defectmap.model.prediction import PLANES
 from defectmap.model.recording import Sighted, Surroundings, column, record
 from defectmap.model.sensor import Grid, MosaicGeometry
@@ -84,9 +84,16 @@ def build_map(
     conditions, scenes = [frame.conditions for frame in frames], [frame.scene for frame in frames]
     white = float(geometry.white) if geometry is not None else 255.0
     around = {
-        name: Surroundings.of(planes[name], model, rules.period, conditions, scenes, white)
+        name: Surroundings.of(
+            planes[name], model, rules.period, conditions, scenes, white, rendered=name == "luma"
+        )
         for name, (model, rules) in setup.items()
     }
+    spread = (
+        spot_spread(planes, [(one.row, one.col) for one in found if one.plane == "luma"])
+        if "luma" in planes
+        else {}
+    )
     entries = [
         _judge(
             one,
@@ -97,6 +104,7 @@ def build_map(
             frames,
             geometry,
             background,
+            spread,
         )
         for one in found
     ]
@@ -157,6 +165,7 @@ def _judge(
     frames: Sequence[FrameFacts],
     geometry: MosaicGeometry | None,
     background: float,
+    spread: Mapping[str, float],
 ) -> Defect:
     evidence = planes[one.plane]
     row, col = one.row, one.col
@@ -172,7 +181,10 @@ def _judge(
         black = float(geometry.black[geometry.phase(row, col)])
     share = _quiet_share(sighted, len(frames), background)
     known = record(one.site, black, share, float(part.spread[one.index]), sighted, around)
-    verdict = jpeg_kind(known, site_colour(planes, one.row, one.col)) if one.plane == "luma" else None
+    verdict = None
+    if one.plane == "luma":
+        mosaic_colour = site_colour(planes, one.row, one.col)
+        verdict = jpeg_kind(known, mosaic_colour, spread.get(mosaic_colour, 0.0))
     verdict = verdict or classify(known, gaussian_threshold(evidence.sums["n"].size))
     strongest = int(part.beside[one.index])
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))

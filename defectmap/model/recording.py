@@ -65,6 +65,8 @@ class Surroundings:
         Least and largest value, in DN.
     sensitivity_known : bool
         False where no frame tells; `gain` is 1 then.
+    rendered : bool
+        Whether values are those of a JPEG's luma.
     """
 
     evidence: PlaneEvidence
@@ -76,6 +78,7 @@ class Surroundings:
     first: NDArray[np.bool_]
     range: tuple[float, float]
     sensitivity_known: bool
+    rendered: bool
 
     @classmethod
     def of(
@@ -86,6 +89,8 @@ class Surroundings:
         conditions: Sequence[Conditions],
         scenes: Sequence[int],
         white: float,
+        *,
+        rendered: bool = False,
     ) -> Surroundings:
         """Measure them once per plane.
 
@@ -101,6 +106,8 @@ class Surroundings:
             Of every frame.
         white : float
             Largest value in DN.
+        rendered : bool
+            Whether it is the luma of JPEGs.
         """
         dose, gain = column(c.dose for c in conditions), column(c.gain for c in conditions)
         sensitivity_known = bool(np.isfinite(gain).any())
@@ -117,7 +124,16 @@ class Surroundings:
         first = np.zeros(len(scenes), bool)
         first[np.unique(np.array(scenes, np.int64), return_index=True)[1]] = True
         return cls(
-            evidence, model, centres, weighty, dose, gain, first, (0.0, 0.99 * white), sensitivity_known
+            evidence,
+            model,
+            centres,
+            weighty,
+            dose,
+            gain,
+            first,
+            (0.0, 0.99 * white),
+            sensitivity_known,
+            rendered,
         )
 
 
@@ -183,6 +199,7 @@ def record(
         cut=(sighted.value <= least) | (sighted.value >= largest),
         dose_s=regressors[Kind.HOT],
         gain=regressors[Kind.OFFSET],
+        rendered=around.rendered,
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from defectmap.model.classify import Quiet, SiteRecord, classify
 from defectmap.model.defects import Defect, DefectMap, Kind
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
@@ -190,3 +191,40 @@ def test_bad_since_late_is_still_told() -> None:
         for frame, conditions in healthy[:30] + late[:30]:
             study.add(frame, conditions)
         assert only(study.map()).kind is kind
+
+
+def _rendered(linear: np.ndarray, light: np.ndarray, opposed: bool) -> SiteRecord:
+    """Return what a JPEG shows of a site that adds so much to the light in sixteen frames."""
+    excess = (light**2.2 + linear) ** (1 / 2.2) - light
+    if opposed:
+        excess[3] = -40.0
+    gain = np.tile([16.0, 32.0, 64.0, 64.0], light.size // 4)
+    return SiteRecord(
+        spread=20.0,
+        share=1.0,
+        mean=120.0,
+        near_mean=100.0,
+        variance=1000.0,
+        near_variance=1000.0,
+        quiet={
+            Kind.HOT: Quiet(1.0, 10.0, 3.0),
+            Kind.OFFSET: Quiet(30.0, 600.0, 30.0),
+            Kind.BRIGHT: Quiet(300.0, 50_000.0, 70.0),
+        },
+        excess=excess,
+        sigma=np.full(light.size, 8.0),
+        light=light,
+        cut=np.zeros(light.size, bool),
+        dose_s=gain * np.geomspace(0.001, 2.0, light.size)[np.random.default_rng(1).permutation(light.size)],
+        gain=gain,
+        rendered=True,
+    )
+
+
+@pytest.mark.parametrize("opposed", [False, True])
+def test_offset_behind_a_tone_curve(opposed: bool) -> None:
+    """An offset that a JPEG shows much in shade and little in light is one, even if a frame opposes it."""
+    light = np.tile([160.0, 120.0, 20.0, 90.0], 4) + np.arange(16.0)
+    gain = np.tile([16.0, 32.0, 64.0, 64.0], 4)
+    site = _rendered(600.0 * gain, light, opposed)
+    assert classify(site, 6.0).kind is Kind.OFFSET

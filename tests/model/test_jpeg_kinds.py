@@ -10,7 +10,7 @@ import pytest
 from defectmap.model.classify import Quiet, SiteRecord
 from defectmap.model.defects import Kind
 from defectmap.model.evidence import PlaneEvidence
-from defectmap.model.jpeg_kinds import jpeg_kind, site_colour
+from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 
 _NONE = np.empty(0)
 SITE = SiteRecord(
@@ -36,7 +36,7 @@ def seen(level: float, swing: float) -> SiteRecord:
 
 
 @pytest.mark.parametrize(
-    ("colour", "level", "swing"), [("R", 0.45, 0.63), ("G", 0.14, 0.32), ("B", 0.75, 0.78)]
+    ("colour", "level", "swing"), [("R", 0.42, 0.63), ("G", 0.05, 0.32), ("B", 0.68, 0.78)]
 )
 def test_dead(colour: str, level: float, swing: float) -> None:
     """What is left of the luma over a dead site depends on its colour."""
@@ -58,6 +58,38 @@ def test_stuck(level: float, swing: float) -> None:
     verdict = jpeg_kind(seen(level, swing), "R")
     assert verdict is not None
     assert verdict.kind is Kind.STUCK
+
+
+def test_flat_spots_are_read_deeper() -> None:
+    """What coding took from the peak of a spot is told by the pixels beside it."""
+    flat = seen(0.56, 0.7)
+    assert jpeg_kind(flat, "R") is None
+    verdict = jpeg_kind(flat, "R", spread=0.28)
+    assert verdict is not None
+    assert verdict.kind is Kind.DEAD
+
+
+def test_bright_frames_tell_the_loss() -> None:
+    """A site that loses all in bright frames is dead though coding hides the loss in dark ones."""
+    hidden = seen(0.15, 0.4)
+    assert jpeg_kind(hidden, "G") is None
+    light = np.array([40.0, 60.0, 150.0, 200.0])
+    assert jpeg_kind(replace(hidden, light=light, excess=np.array([-10.0, -20.0, -150.0, -198.0])), "G")
+    assert not jpeg_kind(replace(hidden, light=light, excess=np.array([-10.0, -20.0, -120.0, -160.0])), "G")
+
+
+@pytest.mark.parametrize("side", [0, 5, 15])
+def test_spread_is_that_of_the_dark_spots(side: int) -> None:
+    """The depth beside a spot over the depth of its peak is measured on dark spots alone, by colour."""
+    values = np.full((64, 64), 100, np.uint64)
+    for row, col, sign in ((20, 20, -1), (40, 44, -1), (20, 50, 1)):
+        values[row, col] = 100 + sign * 50
+        for y, x in ((-1, 0), (1, 0), (0, -1), (0, 1)):
+            values[row + y, col + x] = 100 + sign * (side if sign < 0 else 40)
+    luma = PlaneEvidence.empty((64, 64))
+    luma.sums["n"][:], luma.sums["value_sum"][:], luma.sums["value_sumsq"][:] = 1, values, values * values
+    found = spot_spread({"luma": luma}, [(20, 20), (40, 44), (20, 50), (0, 3)])
+    assert found == {"": pytest.approx(side / 50)}
 
 
 def test_hot_and_bright_are_left() -> None:
