@@ -20,7 +20,7 @@ from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_ALARMS
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
-from defectmap.model.mapping import FrameFacts, build_map
+from defectmap.model.mapping import SCENES_FOR_CERTAINTY, FrameFacts, build_map
 from defectmap.model.registration import Attempt, combined, document
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
@@ -218,7 +218,9 @@ def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFact
     newest = _planes(catalog, stream, epochs[-1])
     result = DefectMap(stream.grid)
     if len(epochs) > 1:
-        result = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
+        # Of fewer scenes nothing is certain; sightings of other years would make it seem so.
+        if max(int(part.sums["n"].max(initial=0)) for part in newest.values()) >= SCENES_FOR_CERTAINTY:
+            result = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
         for epoch in epochs[:-1]:
             for name, part in _planes(catalog, stream, epoch).items():
                 if name in newest:

@@ -199,7 +199,8 @@ def _levelled_scores(
     for name, score in planes.items():
         known = known_sites(evidence, name)
         without_fixed_pattern(score, known, rules.period, lines)
-        standardise(score, known, rules.period)  # the pattern was part of the MAD
+        # The pattern was part of the MAD; that of coarse coding must not shrink again.
+        standardise(score, known, rules.period, 1.0 if rules.smeared else 0.0)
         calm_edges(score, known, model.pad)
     planes["votes"] = vote_score(evidence)
     planes["ties"] = tie_score(evidence)

@@ -29,6 +29,9 @@ _ENOUGH = 20_000
 _PLENTY = 1_000_000
 """Of more, some are left out."""
 
+_ROUNDS = 8
+"""Times that defects are left out anew; two or three do."""
+
 
 def tail_widening(score: NDArray[np.float32], known: NDArray[np.bool_], limit: float, reach: int) -> float:
     """Return the factor on a threshold for normal scores that allows for the tail of these.
@@ -44,7 +47,7 @@ def tail_widening(score: NDArray[np.float32], known: NDArray[np.bool_], limit: f
     known : ndarray of shape (rows, cols), bool
         Sites that have a score.
     limit : float
-        Threshold for normal scores: sites beyond it, and what lies around them, are left out.
+        Threshold for normal scores. Sites beyond the widened one, and what lies around them, are left out.
     reach : int
         Rows and columns that a defect spreads to.
 
@@ -53,8 +56,19 @@ def tail_widening(score: NDArray[np.float32], known: NDArray[np.bool_], limit: f
     float
         More than 1.
     """
-    healthy = known & ~_around(np.abs(score) > limit, reach)
-    sizes = np.abs(score[healthy])
+    sizes = np.abs(score)
+    widening = _widening(sizes[known])
+    for _ in range(_ROUNDS):
+        # From above: a tail that is cut where a normal one ends is never found to be wide.
+        narrower = _widening(sizes[known & ~_around(sizes > limit * widening, reach)])
+        if narrower >= widening:
+            break
+        widening = narrower
+    return widening
+
+
+def _widening(sizes: NDArray[np.float32]) -> float:
+    """Return the factor that the sizes of healthy scores ask for."""
     sizes = sizes[:: max(1, sizes.size // _PLENTY)]
     if sizes.size < _ENOUGH:
         return _UNKNOWN

@@ -30,6 +30,9 @@ SCORES = (*FILTERS, "votes", "ties")
 The variance of the score tells noisy sites from others, but its null has too heavy a tail to decide on.
 """
 
+_NARROWEST = 0.5 * Z_UNIT
+"""Healthy scores are never taken to be narrower than that, where coarse coding makes most of them 0."""
+
 
 def filter_score(evidence: PlaneEvidence, name: str, period: tuple[int, int]) -> NDArray[np.float32]:
     """Return one of the Gaussian scores of every site, standardised.
@@ -49,7 +52,7 @@ def filter_score(evidence: PlaneEvidence, name: str, period: tuple[int, int]) ->
     """
     total, weight = (evidence.sums[field] for field in FILTERS[name])
     score = _ratio(total, weight)
-    standardise(score, weight > 0, period)
+    standardise(score, weight > 0, period, _NARROWEST)
     return score
 
 
@@ -90,8 +93,14 @@ def known_sites(evidence: PlaneEvidence, name: str) -> NDArray[np.bool_]:
     return np.asarray(evidence.sums[FILTERS[name][1]] > 0)
 
 
-def standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int]) -> None:
-    """Centre and scale the scores in place by median and MAD of their own CFA phase."""
+def standardise(
+    score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int], narrowest: float = 0.0
+) -> None:
+    """Centre and scale the scores in place by median and MAD of their own CFA phase.
+
+    Where most scores are alike, as in JPEGs of coarse chroma, the MAD says nothing of those that are not:
+    the scale is `narrowest` at least.
+    """
     rows, cols = period
     for r in range(rows):
         lines, good = score[r::rows], known[r::rows]
@@ -104,6 +113,8 @@ def standardise(score: NDArray[np.float32], known: NDArray[np.bool_], period: tu
             np.resize(np.array(part, np.float32), score.shape[1]) for part in zip(*nulls, strict=True)
         )
         lines -= centres
+        if narrowest > 0:
+            scales = np.maximum(np.where(np.isfinite(scales), scales, 0.0), np.float32(narrowest))
         lines *= np.float32(1.0) / scales
     score *= known
 

@@ -41,3 +41,12 @@ def test_too_few_to_tell() -> None:
     """Where hardly any photosite is known, the tail is taken to be wide."""
     score = np.full(SHAPE, 5, np.float32)
     assert tail_widening(score, np.zeros(SHAPE, bool), 6.0, 8) == 1.5
+
+
+def test_tails_beyond_the_threshold_count() -> None:
+    """Scores of which a hundredth lies far out, everywhere, are not taken for defects and left out."""
+    rng = np.random.default_rng(4)
+    score = rng.standard_normal(SHAPE).astype(np.float32)
+    wide = rng.random(SHAPE) < 0.02
+    score[wide] *= 5
+    assert tail_widening(score, np.ones(SHAPE, bool), 5.5, 8) > 1.7
