@@ -1,8 +1,9 @@
 """Heaps of bad photosites, whose members hide one another and raise echoes in their neighbours.
 
 A photosite is predicted from its neighbours of the same colour. Where several of those are bad, a bad one
-in their midst reads as predicted, and a healthy one beside them does not. Both are judged again here, by the
-mean picture and by healthy neighbours alone.
+in their midst reads as predicted, and a healthy one beside them does not. Besides, what adjacent photosites
+of other colours share passes for the scene. All of these are judged again here, by the mean picture and by
+healthy neighbours alone.
 """
 
 from __future__ import annotations
@@ -20,7 +21,12 @@ _SURROUNDINGS = 8  # rows and columns around a heap that show what is usual ther
 _WITNESSES = 12  # the nearest healthy sites of the colour whose median is the level
 _CLEAR = 4.0  # standard deviations of the healthy sites around; few sites are judged, so this suffices
 _ENCLOSED, _LIKELY = 4, 2.0  # with so many bad neighbours of its colour, less of them will do
-_HIDING = 2  # bad neighbours of the same colour can hide a site
+_AGREEING = 3.0  # of a candidate, which has another score for it
+_HIDING = 2  # bad neighbours of the same colour, or adjacent ones of any, can hide a site
+_SWAYING = 3  # bad neighbours of the same colour can make a healthy site stand out as clearly as they do
+_SILENCE = (
+    0.1  # where that share of the sites around is silent too, as at some borders, silence tells nothing
+)
 _SPILL = 0.1  # so much of the strongest member may be light or charge that spilt over
 
 _Sites = NDArray[np.int64]
@@ -57,9 +63,10 @@ def grow_clusters(
 ) -> GrownClusters:
     """Judge candidates that lie close together by healthy neighbours, and find those hidden among them.
 
-    A candidate beside one `dominance` times stronger stays only if its mean value is clearly off. A site
-    beside a candidate that is no candidate itself joins if it is clearly off and at least two of its
-    neighbours of the same colour are candidates, which can hide it.
+    A candidate beside one `dominance` times stronger stays only if its mean value is clearly off; one with
+    three candidates among its neighbours of the same colour, if it is off as the strongest is. A site beside
+    a candidate that is no candidate itself joins if it is clearly off and at least two adjacent sites or two
+    of its neighbours of the same colour are candidates, which can hide it.
 
     Parameters
     ----------
@@ -93,11 +100,14 @@ def grow_clusters(
             continue
         numbers = {site: everywhere[site] for site in heap}
         top = max(heap, key=lambda site: (float(strength[numbers[site]]), site))
-        doubtful = [s for s in heap if _has_stronger(s, heap, strength, numbers, reach, dominance)]
+        weaker = {s for s in heap if _has_stronger(s, heap, strength, numbers, reach, dominance)}
         members = set(heap)
         for _ in range(_ROUNDS):
+            rest = set(heap) - weaker - {top}
+            swayed = {s for s in rest if plane.alike_near(s, members) >= _SWAYING}
+            doubtful = [s for s in heap if s in weaker or s in swayed]
             hidden = plane.hideable(members)
-            off = plane.off([*doubtful, *hidden], top, members, everywhere)
+            off = plane.off([*doubtful, *hidden], top, members, everywhere, swayed)
             echoes = [s for s in doubtful if s in members and s not in off]
             new = [s for s in hidden if s in off]
             if not echoes and not new:
@@ -152,6 +162,11 @@ def _heaps(sites: list[tuple[int, int]], reach: int) -> list[list[tuple[int, int
     return heaps
 
 
+def _adjacent(site: tuple[int, int], members: set[tuple[int, int]]) -> int:
+    row, col = site
+    return sum((row + y, col + x) in members for y in (-1, 0, 1) for x in (-1, 0, 1))
+
+
 def _has_stronger(
     site: tuple[int, int],
     heap: list[tuple[int, int]],
@@ -182,17 +197,18 @@ class _Plane:
         return int(self.colours[row % rows, col % cols])
 
     def hideable(self, members: set[tuple[int, int]]) -> list[tuple[int, int]]:
-        """Return the sites beside members that have two of their own colour among them, ordered."""
+        """Return the sites that members may hide, ordered."""
         found: set[tuple[int, int]] = set()
         for row, col in members:
             for place in ((row + y, col + x) for y in (-1, 0, 1) for x in (-1, 0, 1)):
                 inside = 0 <= place[0] < self.shape[0] and 0 <= place[1] < self.shape[1]
-                fresh = inside and place not in members and place not in found
-                if fresh and self._alike_near(place, members) >= _HIDING:
+                if not inside or place in members or place in found:
+                    continue
+                if max(self.alike_near(place, members), _adjacent(place, members)) >= _HIDING:
                     found.add(place)
         return sorted(found)
 
-    def _alike_near(self, site: tuple[int, int], members: set[tuple[int, int]]) -> int:
+    def alike_near(self, site: tuple[int, int], members: set[tuple[int, int]]) -> int:
         """Count the members of a site's colour up to two rows and columns away."""
         own = self.colour(*site)
         steps = range(-2, 3)
@@ -205,8 +221,12 @@ class _Plane:
         strongest: tuple[int, int],
         members: set[tuple[int, int]],
         candidates: Collection[tuple[int, int]],
+        swayed: Collection[tuple[int, int]],
     ) -> set[tuple[int, int]]:
-        """Return those of the doubted sites that are off the healthy ones around."""
+        """Return those of the doubted sites that are off the healthy ones around.
+
+        Of the swayed, which stand out by themselves, to be off in the same way as the strongest is asked.
+        """
         tested = list(dict.fromkeys([*doubted, strongest]))
         left_out = members.union(doubted)
         rows, cols = np.array(tested).T
@@ -228,16 +248,25 @@ class _Plane:
         found = set()
         for site in set(doubted) & contrast.keys():
             value, sigma = contrast[site]
-            enclosed = value * most > 0 and self._alike_near(site, members) >= _ENCLOSED
-            if abs(value) > max((_LIKELY if enclosed else _CLEAR) * sigma, _SPILL * abs(most)):
+            needed = _CLEAR
+            if value * most > 0 and site in swayed:
+                needed = _AGREEING
+            elif value * most > 0 and self.alike_near(site, members) >= _ENCLOSED:
+                needed = _LIKELY
+            if abs(value) > max(needed * sigma, _SPILL * abs(most)):
                 found.add(site)
         return found
 
     def _contrasts(
         self, tested: list[tuple[int, int]], healthy: list[tuple[int, int]]
     ) -> list[tuple[float, float]]:
-        """Return how far sites are off the healthy ones around, and the noise of that figure, in DN."""
+        """Return how far sites are off the healthy ones around, and the noise of that figure, in DN.
+
+        A site that was never heard, among others that were, has been taken for the scene in every frame, as
+        no healthy one is: it is infinitely far off.
+        """
         here, near = self._values(tested), self._values(healthy)
+        unheard = np.inf if np.isnan(near).mean() < _SILENCE else 0.0
         places = np.array(healthy, np.int64)[~np.isnan(near)]
         near = near[~np.isnan(near)]
         if near.size <= _WITNESSES:
@@ -248,7 +277,7 @@ class _Plane:
         witnesses = np.argsort(distance, axis=1, kind="stable")[:, :_WITNESSES]
         off = np.concatenate([here, near]) - np.median(near[witnesses], axis=1)
         sigma = 1.4826 * float(np.median(np.abs(off[len(tested) :])))
-        return [(float(one), sigma) for one in np.nan_to_num(off[: len(tested)])]
+        return [(float(one), sigma) for one in np.where(np.isnan(here), unheard, off[: len(tested)])]
 
     def _values(self, sites: list[tuple[int, int]]) -> NDArray[np.float64]:
         rows, cols = np.array(sites, np.int64).T

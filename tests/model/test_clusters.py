@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 
 from defectmap.model.clusters import cluster_structures, grow_clusters
@@ -11,11 +13,17 @@ SHAPE = (60, 80)
 BAYER = np.array([[0, 1], [1, 2]], np.int8)
 
 
-def grown(bad: dict[tuple[int, int], float], candidates: dict[tuple[int, int], float]):
+def grown(
+    bad: dict[tuple[int, int], float],
+    candidates: dict[tuple[int, int], float],
+    silent: Collection[tuple[int, int]] = (),
+):
     """Grow candidates, with their strengths, on a sloping mean picture with bad sites."""
     picture = np.random.default_rng(2).normal(size=SHAPE) * 5 + 1000 + 3.0 * np.arange(SHAPE[1])
     for site, off in bad.items():
         picture[site] += off
+    for site in silent:
+        picture[site] = np.nan
     sites = np.array([r * SHAPE[1] + c for r, c in candidates], np.int64)
     result = grow_clusters(
         sites, np.array(list(candidates.values())), lambda s: picture.ravel()[s], SHAPE, BAYER
@@ -51,6 +59,25 @@ def test_echoes_are_dropped():
     bad = block(3)
     kept, added = grown(bad, dict.fromkeys(bad, 20.0) | {(20, 34): 6.0, (24, 30): 6.0})
     assert (kept, added) == (set(bad), set())
+
+
+def test_healthy_sites_swayed_by_a_block_are_dropped():
+    """Beside a large block, healthy sites that stand out as much as its members do are no part of it."""
+    bad = block(6)
+    swayed = {(18, 32): 9.0, (23, 28): 9.0, (22, 37): 9.0}
+    assert grown(bad, dict.fromkeys(bad, 9.0) | swayed) == (set(bad), set())
+
+
+def test_members_taken_for_the_scene_are_found():
+    """Members that no frame counts, since adjacent colours share their spike, join; silent borders do not."""
+    bad = block(3)
+    corners = {(20, 30), (20, 32), (22, 30), (22, 32)}
+    never = bad.keys() - corners
+    kept, added = grown(bad, dict.fromkeys(corners, 9.0), silent=never)
+    assert (kept, added) == (corners, never)
+    border = {(r, c) for r in (0, 1, 2) for c in range(SHAPE[1])}
+    beside = {(3, 40): 9.0, (3, 42): 9.0, (4, 41): 9.0}
+    assert grown(dict.fromkeys(beside, 200.0), beside, silent=border) == (set(beside), set())
 
 
 def test_lone_candidates_are_left_alone():
