@@ -353,6 +353,8 @@ def _noise_variance(
     usable = np.flatnonzero(counts >= 400)
     if usable.size == 0:
         usable = np.flatnonzero(counts)
+    if usable.size == 0:  # fewer rows than the period of the pattern
+        return np.full((top >> shift) + 1, model.floor, np.float32), shift
     quartile = _quantile(histogram[usable], 0.25)  # of |2 x residual|
     measured = np.maximum((0.5 * quartile / _QUARTILE) ** 2, model.floor)
     # Values that are coarsely rounded may agree with their neighbours more often than not: noise is one step.

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from defectmap.model import study
+from defectmap.model.defects import StructureKind
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
@@ -27,3 +28,39 @@ def test_no_frames_no_map() -> None:
     """A map of nothing is refused."""
     with pytest.raises(ValueError, match="add some first"):
         study.Study().map()
+
+
+XTRANS = ("GGRGGB", "GGBGGR", "BRGRBG", "GGBGGR", "GGRGGB", "RBGBRG")
+
+
+@pytest.mark.parametrize("cfa", [("W",), ("RG", "GB"), XTRANS])
+def test_any_pattern(cfa: tuple[str, ...]) -> None:
+    """Sensors without colours, with 2x2 and with 6x6 patterns show the same defects by the same code."""
+    shape = (72, 84)
+    geometry = MosaicGeometry(76, 90, 3, 5, *shape, cfa, (512,) * (len(cfa) * len(cfa[0])), 16383, "test")
+    rng, gathered = np.random.default_rng(3), study.Study()
+    for _ in range(40):
+        mosaic = rng.normal(rng.uniform(1000, 3000), 20, shape)
+        mosaic[20, 33], mosaic[30, 50] = 9000, 530
+        mosaic[50, 60] += 200
+        mosaic[40:43, 20:23] += 300
+        mosaic[:, 70] += 60
+        frame = RawFrame(np.clip(mosaic, 0, 16383).astype(np.uint16), geometry)
+        gathered.add(frame, Conditions(exposure_s=0.01, iso=100))
+    found = gathered.map()
+    block = [(40 + r, 20 + c) for r in range(3) for c in range(3)]
+    assert found.sites == {(r + 3, c + 5) for r, c in [(20, 33), (30, 50), (50, 60), *block]}
+    assert {d.colour for d in found} <= set("".join(cfa))
+    lines = [line for line in found.lines if line.kind is StructureKind.COLUMN]
+    assert [line.left for line in lines] == [75]
+
+
+@pytest.mark.parametrize("cfa", [("W",), ("RG", "GB"), XTRANS])
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (4, 40), (13, 5)])
+def test_frames_too_small_to_predict(cfa: tuple[str, ...], shape: tuple[int, int]) -> None:
+    """A frame of a few photosites is no trouble and shows nothing."""
+    gathered = study.Study()
+    geometry = MosaicGeometry(*shape, 0, 0, *shape, cfa, (0,) * (len(cfa) * len(cfa[0])), 4095, "test")
+    for level in (100, 200, 300):
+        gathered.add(RawFrame(np.full(shape, level, np.uint16), geometry), Conditions())
+    assert not gathered.map().entries
