@@ -21,6 +21,9 @@ _PATTERN = 6
 _SPOT = 24
 """Side of what a defect makes stand out at most: a block of luma or two of chroma, with what spills over."""
 
+_OPAQUE = 3
+"""So many connected pixels that do not follow the light are printed."""
+
 _MARGIN, _BORDER = 32, 8
 _CORNERS, _CORNER_REACH = 3, 2
 """A frame within `_MARGIN` of the edges shows in so many corners, or in two within `_BORDER`, as far from the
@@ -58,12 +61,15 @@ def plane_setup(grid: Grid, geometry: MosaicGeometry | None) -> dict[str, tuple[
     return {"luma": (luma_model(), replace(JPEG_LUMA, period=period)), "blue": chroma, "red": chroma}
 
 
-def doubting_patterns(entries: Sequence[Defect], grid: Grid, spans: Sequence[int]) -> list[Defect]:
+def doubting_patterns(
+    entries: Sequence[Defect], grid: Grid, spans: Sequence[int], still: Sequence[int]
+) -> list[Defect]:
     """Take what is printed into every picture, a date stamp, a frame or a logo, for no defects.
 
     A bad photosite is a spot, and bad photosites are strewn at random (Leung et al., Electronic Imaging
-    2009, find no clusters). So doubt falls on what is of one piece with more than a spot, on what lies beside
-    it, on heaps of spots, and on the corners of a frame, whose sides may pass for the fixed pattern of rows.
+    2009, find no clusters). So doubt falls on what is of one piece with more than a spot, or covers more than
+    a pixel or two, on what lies beside it, on heaps of spots, and on the corners of a frame, whose sides may
+    pass for the fixed pattern of rows.
 
     Parameters
     ----------
@@ -71,13 +77,19 @@ def doubting_patterns(entries: Sequence[Defect], grid: Grid, spans: Sequence[int
     grid : Grid
     spans : sequence of int
         Of each entry the longer side of what stands out in one piece with it.
+    still : sequence of int
+        Of each entry the connected pixels that do not follow the light, as `still_pixels` counts them.
 
     Returns
     -------
     list of Defect
         Ordered as the entries; those doubted are suspects.
     """
-    printed = [(e.row, e.col) for e, span in zip(entries, spans, strict=True) if span > _SPOT]
+    printed = [
+        (entry.row, entry.col)
+        for entry, span, pixels in zip(entries, spans, still, strict=True)
+        if span > _SPOT or pixels >= _OPAQUE
+    ]
     heaps = _heap_sizes(entries, grid)
     result = []
     for entry, heap in zip(entries, heaps, strict=True):

@@ -24,6 +24,7 @@ from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
 from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 from defectmap.model.prediction import PLANES
+from defectmap.model.printed import still_pixels
 from defectmap.model.recording import Sighted, Surroundings, column, record
 from defectmap.model.sensor import Grid, MosaicGeometry
 from defectmap.model.wandering import FocalWatch, doubting_wanderers
@@ -110,7 +111,8 @@ def build_map(
     ]
     if geometry is None:
         spans = [int(candidates[one.plane].span[one.index]) for one in found]
-        steady = doubting_wanderers(doubting_patterns(entries, grid, spans), watch.report(), grid)
+        still = still_pixels([(one.row, one.col) for one in found], planes["luma"])
+        steady = doubting_wanderers(doubting_patterns(entries, grid, spans, still), watch.report(), grid)
         return DefectMap(grid, tuple(steady))
     structures = [
         s.moved(geometry.top, geometry.left) for part in candidates.values() for s in part.structures

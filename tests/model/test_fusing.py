@@ -46,6 +46,12 @@ def _box(luma: Image.Image, _: Conditions) -> None:
     ImageDraw.Draw(luma).rectangle((20, 20, 120, 60), outline=255)
 
 
+def _glyphs(luma: Image.Image, _: Conditions) -> None:
+    pen = ImageDraw.Draw(luma)
+    for place, letter in enumerate((":", "1", "'", "i", "L", "12")):
+        pen.text((40 + 120 * (place % 3), 60 + 130 * (place // 3)), letter, 240, ImageFont.load_default(24))
+
+
 @pytest.fixture(scope="module")
 def camera() -> SimulatedCamera:
     """Return a camera with two strong defects of a kind, bad for all its life."""
@@ -73,7 +79,7 @@ def study(frames: list[tuple[JpegFrame, Conditions]], paint: Painter) -> DefectM
     return result.map()
 
 
-@pytest.mark.parametrize("paint", [_date, _logo, _edge, _box])
+@pytest.mark.parametrize("paint", [_date, _logo, _edge, _box, _glyphs])
 def test_what_is_printed_is_no_defect(
     camera: SimulatedCamera, frames: list[tuple[JpegFrame, Conditions]], paint: Painter
 ) -> None:
@@ -98,26 +104,32 @@ def test_strewn_spots_stay() -> None:
     rng = np.random.default_rng(1)
     for count in (3, 100, 1000):
         entries = [at(int(rng.integers(3000)), int(rng.integers(4000))) for _ in range(count)]
-        doubted = [e for e in doubting_patterns(entries, GRID, [5] * count) if not e.certain]
+        doubted = [e for e in doubting_patterns(entries, GRID, [5] * count, [1] * count) if not e.certain]
         assert len(doubted) <= 0.01 * count
 
 
 def test_a_heap_is_doubted() -> None:
     """Six spots in a row of letters are suspects that say why; a lone one is not."""
     entries = [at(2900, 3500 + 20 * i) for i in range(6)] + [at(100, 100)]
-    judged = doubting_patterns(entries, GRID, [9] * 7)
+    judged = doubting_patterns(entries, GRID, [9] * 7, [0] * 7)
     assert [e.certain for e in judged] == [False] * 6 + [True]
     assert "6 spots close together" in judged[0].missing
 
 
 def test_a_stroke_is_doubted() -> None:
     """A spot that is of one piece with a stroke is a suspect, and so is what lies beside it."""
-    judged = doubting_patterns([at(50, 50), at(60, 60), at(500, 500)], GRID, [40, 3, 17])
+    judged = doubting_patterns([at(50, 50), at(60, 60), at(500, 500)], GRID, [40, 3, 17], [0, 1, 2])
+    assert [e.certain for e in judged] == [False, False, True]
+
+
+def test_what_covers_more_than_a_pixel_or_two_is_doubted() -> None:
+    """A spot of several pixels that keep still is print, however small, and so is what lies beside it."""
+    judged = doubting_patterns([at(50, 50), at(60, 60), at(500, 500)], GRID, [5] * 3, [4, 0, 2])
     assert [e.certain for e in judged] == [False, False, True]
 
 
 def test_corners_of_a_frame_are_doubted() -> None:
     """Spots in the corners of the picture, all as far from its edges, are a frame; two are chance."""
     corners = [at(9, 9), at(9, 3990), at(2990, 9)]
-    assert not any(e.certain for e in doubting_patterns(corners, GRID, [3] * 3))
-    assert all(e.certain for e in doubting_patterns(corners[:2], GRID, [3] * 2))
+    assert not any(e.certain for e in doubting_patterns(corners, GRID, [3] * 3, [0] * 3))
+    assert all(e.certain for e in doubting_patterns(corners[:2], GRID, [3] * 2, [0] * 2))
