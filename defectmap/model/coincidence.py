@@ -50,12 +50,15 @@ class _Hypotheses:
         Least and largest row and column.
     step : float
         Distance of neighbouring hypotheses, in pixels of the target.
+    width : int
+        Columns of the target.
     """
 
     scale: float
     low: tuple[float, float]
     high: tuple[float, float]
     step: float
+    width: int
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -212,7 +215,7 @@ def _crops(source: Grid, target: Grid) -> Iterator[_Hypotheses]:
     more = source.height - target.height, source.width - target.width
     if min(more) >= -_REACH:
         low = -float(_REACH)
-        yield _Hypotheses(1.0, (low, low), (more[0] - low, more[1] - low), 1.0)
+        yield _Hypotheses(1.0, (low, low), (more[0] - low, more[1] - low), 1.0, target.width)
 
 
 def _resizes(source: Grid, target: Grid, geometry: MosaicGeometry | None) -> Iterator[_Hypotheses]:
@@ -232,7 +235,7 @@ def _resizes(source: Grid, target: Grid, geometry: MosaicGeometry | None) -> Ite
         if scale > _RESIZED or not -1.0 / scale <= cut_rows <= spare:
             continue
         low = top - 1.0, left - 1.0
-        yield _Hypotheses(scale, low, (top + max(cut_rows, 0.0) + 1.0, left + cut + 1.0), 0.5)
+        yield _Hypotheses(scale, low, (top + max(cut_rows, 0.0) + 1.0, left + cut + 1.0), 0.5, target.width)
 
 
 def _chance_coincidences(source: Grid, target: Grid, pairs: int, scale: float) -> float:
@@ -311,15 +314,50 @@ def _refined(ours: Sequence[Defect], theirs: Sequence[Defect], alike: NDArray[np
     """Place a hypothesis as its coincidences say and count those that remain."""
     first, second = _places(ours), _places(theirs)
     scale, shift = peak.tried.scale, np.array(peak.shift)
-    if not isclose(scale, 1.0):
+    resized = not isclose(scale, 1.0)
+    if resized:
         scale, shift = _fitted(first, second, alike, scale, shift)
-    unit = 1.0 if isclose(scale, 1.0) else 0.5
-    # Adding 0 turns the negative zero into zero.
-    row, col = (float(np.rint(-s / scale / unit) * unit) + 0.0 for s in shift)
+        scale, (row, col) = _exact(first, second, alike, scale, shift, peak.tried.width)
+    else:
+        row, col = (float(np.rint(-s)) + 0.0 for s in shift)  # adding 0 turns the negative zero into zero
     shifts = _shifts(first, second, scale)
-    reach = _TOLERANCE + (0.0 if unit == 1.0 else _ROUNDING * scale)
+    reach = _TOLERANCE + (_ROUNDING * scale if resized else 0.0)
     fits = alike & (np.abs(shifts + np.array((row, col)) * scale) <= reach + 1e-9).all(axis=2)
     return _Fit(scale, row, col, int(min(fits.any(axis=1).sum(), fits.any(axis=0).sum())))
+
+
+def _exact(
+    first: Points,
+    second: Points,
+    alike: NDArray[np.bool_],
+    scale: float,
+    shift: NDArray[np.float64],
+    width: int,
+) -> tuple[float, tuple[float, float]]:
+    """Return scale and corner, to half a site, that put most sites into the very pixel that shows them.
+
+    A site's centre lies at (site + 1/2 - corner) x scale of a picture whose pixel k reaches from k to k + 1.
+    Which pixel that is says more than how far its middle is away: of the latter nearly a pixel is rounding.
+    Scales are those of whole numbers of columns. Of several that do as well, corners of whole sites are
+    preferred, as cameras leave out whole rows and columns, and then those of the least squares.
+    """
+    i, j = np.nonzero(alike & (np.abs(_shifts(first, second, scale) - shift) <= 1.5 * _TOLERANCE).all(axis=2))
+    centre = (first[i].mean(axis=0) if len(i) else np.zeros(2)) + 0.5
+    best = (-1, False, -np.inf), scale, (0.0, 0.0)
+    for columns in range(round(width / scale) - 2, round(width / scale) + 3):
+        tried = width / columns
+        # The centre of all sites stays where the least squares have it.
+        around = np.rint(2.0 * (centre - (scale * centre + shift) / tried)) / 2.0
+        for row in around[0] + 0.5 * np.arange(-2, 3):
+            for col in around[1] + 0.5 * np.arange(-2, 3):
+                corner = np.array((row, col))
+                place = (first[i] + 0.5 - corner) * tried
+                hits = int((np.floor(place + 1e-9) == second[j]).all(axis=1).sum())
+                whole = bool((corner == np.rint(corner)).all())
+                off = -float(np.round(np.square(second[j] + 0.5 - place).sum(), 6))
+                if (hits, whole, off) > best[0]:
+                    best = (hits, whole, off), tried, (float(row) + 0.0, float(col) + 0.0)
+    return best[1], best[2]
 
 
 def _fitted(

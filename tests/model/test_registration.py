@@ -228,3 +228,26 @@ def test_sentence() -> None:
     assert (through.scale, through.row, through.col, through.coincidences) == (0.5, 2.0, 4.5, 5)
     assert through.sentence.endswith("JPEG = (raw - (2, 4.5)) x 0.5, 5 of 6 defects coincide")
     assert document(Attempt(RAW, jpeg_grid(1.0), first))["text"] == first.sentence
+
+
+@pytest.mark.parametrize("kernel", ["BOX", "LANCZOS"])
+@pytest.mark.parametrize("count", [20, 60])
+def test_a_picture_that_was_halved_lies_to_the_photosite(kernel: str, count: int) -> None:
+    """Where Pillow halves a picture, spots tell its scale and its corner exactly."""
+    from PIL import Image
+
+    def halved(places: np.ndarray, size: int) -> np.ndarray:
+        spots = np.zeros((len(places), size), np.float32)
+        for spot, place in zip(spots, places, strict=True):
+            spot[place - 1 : place + 2] = 0.5, 1.0, 0.5
+        picture = Image.fromarray(spots).resize((size // 2, len(places)), Image.Resampling[kernel])
+        return np.asarray(picture).argmax(axis=1)
+
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        top, left = GEOMETRY.top + int(rng.integers(0, 8)), GEOMETRY.left + int(rng.integers(0, 12))
+        there = np.stack([rng.integers(20, 980, count), rng.integers(40, 1490, count)], axis=1)
+        seen = np.stack([halved(there[:, 0] - top, 992), halved(there[:, 1] - left, 1488)], axis=1)
+        found = register_defects(a_map(RAW, there), a_map(jpeg_grid(0.5), seen), GEOMETRY).registration
+        assert found is not None
+        assert (found.scale, found.row, found.col) == (0.5, top, left)
