@@ -164,7 +164,8 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     if rules.smeared:
         # Before counting discoveries: a smeared defect is one, not as many as sites show it.
         clear = prominence(found, evidence, model)
-        found = found[unexplained(found, clear, strength.shape, rules.reach, rules.dominance)]
+        sure = strength.ravel()[found] >= 1.0
+        found = found[unexplained(found, clear, sure, strength.shape, rules.reach, rules.dominance)]
     certain = strength.ravel()[found] >= 1.0
     chances = _chances(found, planes, tails)
     tests = strength.size * 2 * len(SCORES)

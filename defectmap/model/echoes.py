@@ -30,6 +30,7 @@ def prominence(sites: NDArray[np.int64], evidence: PlaneEvidence, model: PlaneMo
 def unexplained(
     sites: NDArray[np.int64],
     prominence: NDArray[np.float64],
+    certain: NDArray[np.bool_],
     shape: tuple[int, ...],
     reach: int,
     dominance: float,
@@ -37,13 +38,13 @@ def unexplained(
     """Mark the candidates that no more prominent one within reach explains, whether itself explained or not.
 
     Close by, that is the smear of demosaicing and sharpening; farther off, the ripple of a coded block, which
-    is so many times weaker.
+    is so many times weaker. A certain one is not explained by one that may be chance.
     """
     rows, cols = np.divmod(sites, shape[1])
     kept = np.ones(sites.size, bool)
     before: dict[tuple[int, int], list[int]] = {}
     cell = reach + 1
-    for i in np.lexsort((sites, -prominence)):
+    for i in np.lexsort((sites, -prominence, ~certain)):
         row, col = int(rows[i]), int(cols[i])
         block = (row // cell, col // cell)
         near = (

@@ -23,7 +23,7 @@ _SPARE = 0.1
 _UNKNOWN = 1.5
 """What coarse coding asks for, where it cannot be measured."""
 
-_ENOUGH = 20_000
+_ENOUGH = 5_000
 """Scores needed to measure; fewer say nothing of a hundredth of them."""
 
 _PLENTY = 1_000_000
