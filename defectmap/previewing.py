@@ -67,7 +67,11 @@ def _learn(catalog: Catalog, stream: StreamRecord, photo: Photo) -> bool:
         return False
     attempt = register_preview(frame, luma)
     if attempt.registration is None:
-        _log.debug("%s: %s", photo.file.path, attempt.reason)
+        _log.info(
+            "%s does not tell where the camera's JPEGs lie on the raw frame: %s",
+            photo.file.path,
+            attempt.reason,
+        )
         return False
     with catalog.transaction():
         target = catalog.sensors.stream(stream.sensor_id, attempt.target, None, METHOD)

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from defectmap.cli.rows import count, day, entry_document, entry_row, structure_document, structure_row
+from defectmap.cli.rows import (
+    count,
+    day,
+    entry_document,
+    entry_row,
+    short_row,
+    short_visible,
+    structure_document,
+    structure_row,
+)
 from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
 from defectmap.errors import UsageError
 
@@ -37,7 +46,7 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
 
     session: Session = ctx.obj
     with session.open(read_only=True) as catalog:
-        known = summarise(catalog)
+        known = [(camera, catalog.revisions.latest(camera.sensor.id)) for camera in summarise(catalog)]
         if json:
             session.terminal.document(
                 [
@@ -61,10 +70,11 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
                             for stream in camera.streams
                         ],
                         "revision": camera.revision,
+                        "registrations": registrations(latest) if latest else [],
                         "defects": camera.defects,
                         "suspects": camera.suspects,
                     }
-                    for camera in known
+                    for camera, latest in known
                 ]
             )
             return 0
@@ -82,16 +92,19 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
                     stream.defects,
                     stream.suspects,
                 )
-                for camera in known
+                for camera, _ in known
                 for stream in camera.streams
             ],
         )
+        for camera, latest in known:
+            for text in _registered(latest) if latest else ():
+                session.terminal.say(f"{camera.sensor.name}: {text}")
         if not known:
             session.terminal.say(f"no camera yet; next: {session.command('ingest', 'PATH')}")
-        elif any(camera.revision is None for camera in known):
+        elif any(latest is None for _, latest in known):
             session.terminal.suggest(session.command("detect"))
         else:
-            chosen = max(known, key=lambda camera: camera.defects)
+            chosen = max((camera for camera, _ in known), key=lambda camera: camera.defects)
             option = session.camera_option(catalog, chosen.sensor)
             session.terminal.suggest(session.command("defects", *option))
     return 0
@@ -153,6 +166,7 @@ def defects(
 
     Example: defectmap defects --camera D80 --at 2021-05-30
     """
+    from defectmap.model.defects import Kind  # noqa: PLC0415
     from defectmap.model.visibility import visible  # noqa: PLC0415
     from defectmap.overview import bad_during, choose_stream, newest_map, photo_noise  # noqa: PLC0415
 
@@ -192,20 +206,24 @@ def defects(
                 ["structure", "rows", "cols", "every", "photosites", "reads", "sigma", "bad"],
                 [structure_row(structure) for structure in structures],
             )
-        headings = ["row", "col", "kind", "colour", "strength", "unit", "sigma", "photos", "scenes", "bad"]
         carried = any(entry.origin for entry in entries)
+        short = session.terminal.is_watched
+        what = ["kind", "strength"] if short else ["kind", "colour", "strength", "unit"]
+        headings = ["row", "col", *what, "sigma", "photos", "scenes", "bad"]
         session.terminal.table(
             [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else []), "visible"],
             [
                 [
-                    *entry_row(entry),
+                    *(short_row(entry) if short else entry_row(entry)),
                     *([entry.origin] if carried else []),
                     *([entry.missing] if suspects else []),
-                    visible(entry, noise),
+                    short_visible(visible(entry, noise)) if short else visible(entry, noise),
                 ]
                 for entry in entries
             ],
         )
+        if short and any(entry.kind in {Kind.HOT, Kind.OFFSET} for entry in entries):
+            session.terminal.say("strengths and exposure times are those at ISO 100")
         for text in _registered(revision, found.grid):
             session.terminal.say(text)
         noun = "suspect" if suspects else "defect"

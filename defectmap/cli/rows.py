@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from defectmap.model.defects import Defect, Structure
 
+_AT_ISO = " at ISO 100"
 _TIMES = ("last_good", "first_bad", "last_bad", "first_good")
 
 
@@ -80,6 +81,19 @@ def entry_row(entry: Defect) -> list[object]:
         entry.scenes,
         _span(entry),
     ]
+
+
+def short_row(entry: Defect) -> list[object]:
+    """Return the cells of a defect for a terminal: colour beside kind, unit beside figure."""
+    row, col, kind, colour, strength, unit, *rest = entry_row(entry)
+    short = str(unit).removesuffix(_AT_ISO)
+    return [row, col, f"{kind} {colour}", f"{strength:.5g} {short}", *rest]
+
+
+def short_visible(text: str) -> str:
+    """Return where a defect shows for a terminal: at ISO 100, without saying so."""
+    first = text.partition(f"{_AT_ISO}, ")[0]
+    return first.removesuffix(_AT_ISO)
 
 
 def _span(entry: Defect | Structure) -> str:

@@ -26,8 +26,14 @@ Report = Callable[[str, int, int], None]
 _PATIENCE_S = 1.0
 """Work that is over by then shows no progress bar."""
 
-_FOLDED = 12
-"""A column of words is not made narrower than this."""
+_FOLDED = 10
+"""A column of words is not made narrower than this: a date fits."""
+
+_WIDEST = 100
+"""Tables are not made wider than this while words can be folded: longer lines are hard to follow."""
+
+_GAP = 2
+"""Columns between those of a ruled table, which begins and ends with one of them."""
 
 _EXAMPLES = 3
 """So many files are named for each reason, unless all are asked for."""
@@ -71,6 +77,11 @@ class Terminal:
             return PatientConsole(stderr=stderr, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
         return cls(console(stderr=False), console(stderr=True), quiet, verbose)
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether results go to a terminal, not to a file or a pipe."""
+        return self.out.is_terminal
 
     def show(self, text: str) -> None:
         """Write a result."""
@@ -128,12 +139,13 @@ class Terminal:
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold")
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
         for heading, right in zip(headings, numeric, strict=True):
             table.add_column(heading, justify="right" if right else "left", overflow="fold", no_wrap=right)
         for row in cells:
             table.add_row(*row)
-        self.out.print(table, soft_wrap=False)
+        width = min(self.out.width, max(_WIDEST, _narrowest([list(headings), *cells], numeric)))
+        self.out.print(table, soft_wrap=False, width=width)
 
     def troubles(self, troubles: Sequence[tuple[Path, str]]) -> None:
         """Say which files were left out; with many of one reason, their number and the first of them.
@@ -257,8 +269,7 @@ def _narrowest(rows: list[list[str]], numeric: list[bool]) -> int:
     widths = [
         width if right else min(width, _FOLDED) for width, right in zip(_widths(rows), numeric, strict=True)
     ]
-    # Columns are three apart, and one from either edge.
-    return sum(widths) + 3 * len(widths) - 1
+    return sum(widths) + _GAP * len(widths)
 
 
 def _aligned(rows: list[list[str]], numeric: list[bool]) -> Iterator[str]:

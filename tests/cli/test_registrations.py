@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from defectmap.model.frame import RawFrame
+from defectmap.model.registration import Attempt
+from defectmap.model.sensor import Grid
 from defectmap.simulation.files import write_shoot
 
 from .conftest import PLANTED, Call, camera
@@ -43,3 +50,19 @@ def test_grids_that_stay_apart_are_reported(call: Call, tmp_path: Path) -> None:
     (entry,) = call("defects", "--json").json["registrations"]
     assert entry["registered"] is False
     assert entry["reason"] in said
+    assert entry["reason"] in " ".join(call("cameras").err.split())
+    assert call("cameras", "--json").json[0]["registrations"] == [entry]
+
+
+def test_previews_that_do_not_tell_are_heard_of(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With -v, ingest says why the preview of a raw file does not tell where JPEGs lie."""
+
+    def refuse(frame: RawFrame, luma: NDArray[np.uint8]) -> Attempt:
+        return Attempt(frame.grid, Grid("jpeg", *luma.shape), None, "4 of 9 parts of the preview agree")
+
+    monkeypatch.setattr("defectmap.model.preview.register_preview", refuse)
+    write_shoot(camera(), tmp_path / "photos", 3, ("nef",), preview=True)
+    said = " ".join(call("-v", "ingest", tmp_path / "photos").err.split())
+    assert "does not tell where the camera's JPEGs lie on the raw frame: 4 of 9 parts" in said

@@ -95,3 +95,13 @@ def test_reasons_that_differ_in_a_path_are_one(reason: str, common: str, folder:
         lines.append(err.file.getvalue().splitlines())
     assert lines[0] == [f"100 files: {common} (the first is 0.NEF; -v lists them all)"]
     assert lines[1] == [f"{path} {reason}" for path, reason in troubles]
+
+
+@pytest.mark.parametrize("width", [80, 100, 200])
+def test_tables_keep_to_a_hundred_columns(width: int) -> None:
+    """However wide the terminal, words are folded before a table becomes wider than 100 columns."""
+    out = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None, markup=False)
+    Terminal(out, out).table(("n", *"abcd"), [(1, *("many words of little weight " * 2,) * 4)])
+    assert isinstance(out.file, io.StringIO)
+    lines = [line.rstrip() for line in out.file.getvalue().splitlines()]
+    assert max(map(len, lines)) <= min(width, 100)
