@@ -34,7 +34,7 @@ places = st.tuples(st.integers(0, SHAPE[0] - 1), st.integers(0, SHAPE[1] - 1))
 
 @given(st.dictionaries(places, st.tuples(st.floats(0, 50), st.booleans()), max_size=20))
 def test_something_of_every_heap_stays(marked: dict[tuple[int, int], tuple[float, bool]]) -> None:
-    """What is not kept lies within reach of another site, and what is certain near one that is certain too."""
+    """What is not kept lies within reach of another site, a certain one of one that is certain too."""
     sites = list(marked)
     stay = kept(sites, [marked[s][0] for s in sites], [marked[s][1] for s in sites])
     assert bool(stay) == bool(sites)
