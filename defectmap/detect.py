@@ -17,7 +17,7 @@ from defectmap.catalog.store import Catalog
 from defectmap.errors import CatalogError
 from defectmap.measuring import capture_order
 from defectmap.model.coincidence import register_defects
-from defectmap.model.decide import FALSE_ALARMS
+from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
 from defectmap.model.mapping import SCENES_FOR_CERTAINTY, FrameFacts, build_map
@@ -96,7 +96,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
         sum(source["scenes"] for source in sources),
         {
             "sensor": sensor.identity.name,
-            "false_alarms": FALSE_ALARMS,
+            "false_defects": FALSE_DEFECTS,
+            "false_discoveries": FALSE_DISCOVERIES,
             "streams": sources,
             "registrations": [document(attempt) for attempt in attempts.values()],
         },

@@ -16,25 +16,26 @@ from numpy.typing import NDArray
 from benchmarks.detection.printing import print_rows
 from benchmarks.detection.running import Job, over_seeds
 from benchmarks.detection.sensor import BLACK, CLASSES, E_PER_DN, SIDE, ReferenceSensor, Truth, warming
-from defectmap.model.decide import gaussian_threshold
+from defectmap.model.decide import FALSE_DEFECTS
 from defectmap.model.frame import Conditions
 from defectmap.model.kernels import Z_INVALID
 from defectmap.model.prediction import ScoredPlane, code_sigma, score_frame
 from defectmap.model.scores import SCORES
-from defectmap.model.tails import normal_tail
+from defectmap.model.tails import normal_score, normal_tail
+
+_ROUNDS = 10
 
 
 def measure(job: Job) -> list[dict[str, float]]:
     """Return the expected recall by class at the checkpoints."""
     sensor = job.sensor()
-    threshold = gaussian_threshold(SIDE * SIDE, 2 * len(SCORES))
     information = np.zeros(len(sensor.truths))
     recalls = []
     for number in range(job.checkpoints[-1]):
         frame, conditions = sensor.frame(number)
         information += _information(score_frame(frame)["mosaic"], conditions, number, sensor)
         if number + 1 in job.checkpoints:
-            recalls.append(_recall(np.sqrt(information), sensor.truths, threshold))
+            recalls.append(_recall(np.sqrt(information), sensor.truths))
     return recalls
 
 
@@ -59,8 +60,14 @@ def _information(
     return np.where(plane.z[rows, cols] != Z_INVALID, (signal / sigma) ** 2, 0.0)
 
 
-def _recall(ratios: NDArray[np.float64], truths: Sequence[Truth], threshold: float) -> dict[str, float]:
-    chances = np.array([normal_tail(threshold - ratio) for ratio in ratios])
+def _recall(ratios: NDArray[np.float64], truths: Sequence[Truth]) -> dict[str, float]:
+    tests = SIDE * SIDE * 2 * len(SCORES)
+    found = float(len(truths))
+    for _ in range(_ROUNDS):
+        # The more is found, the less is asked: from above to where both agree.
+        threshold = normal_score(FALSE_DEFECTS * max(found, 1.0) / tests)
+        chances = np.array([normal_tail(threshold - ratio) for ratio in ratios])
+        found = float(chances.sum())
     names = np.array([t.name for t in truths])
     return {name: float(chances[names == name].mean()) for name in CLASSES} | {"all": float(chances.mean())}
 

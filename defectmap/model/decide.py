@@ -1,6 +1,6 @@
 """From evidence to candidates, with the rate of false alarms under control.
 
-The thresholds follow from the number of photosites, so that no knob is needed.
+The thresholds follow from the number of photosites and from how many stand out, so that no knob is needed.
 """
 
 from __future__ import annotations
@@ -30,22 +30,25 @@ from defectmap.model.scores import (
     tie_score,
     vote_score,
 )
-from defectmap.model.tails import FAR, NEAR, ChanceTail, discoveries, normal_score
+from defectmap.model.tails import FAR, NEAR, ChanceTail, discovery_score, normal_score
 
-FALSE_ALARMS = 0.05
-"""False alarms to expect per map, if every photosite is healthy and tails are as they are taken to be.
+FALSE_DEFECTS = 0.001
+"""Share of chance among the defects of a map: one in a thousand, and of a clean sensor one map in a thousand.
 
-Clean sensors of one megapixel in ordinary scenes gave 5 in 20 maps of 100 frames each.
+Held by the tails of simulated sensors; real scenes may be worse than they are.
 """
 
 FALSE_DISCOVERIES = 0.01
 """Share of chance among defects and suspects together."""
 
+_FALSE_ALARMS = 0.05
+"""What healthy photosites exceed so often per map is nothing to measure healthy ones by."""
+
 _FEW_FRAMES = 1.5
 """Over n frames the tail of a mean of clipped scores is so much wider than a normal one: 1 + this / n."""
 
 _LOWEST = 4.0
-"""Scores below this are never looked at one by one."""
+"""Scores below this are never looked at one by one: on a megapixel a hundred healthy ones reach it."""
 
 _FRAMES_FOR_LINES = 12
 """Of fewer, edges of the scenes pass for parts of bad columns."""
@@ -55,9 +58,6 @@ _LINK, _LINKED = 3, 3.0
 
 _SAMPLES = 400
 """Sites of a line that stand for all of it."""
-
-
-_Tails = Mapping[tuple[str, int], ChanceTail]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,8 @@ class Candidates:
     sites : ndarray of shape (n,), int64
         Flat site of the plane.
     strength : ndarray of shape (n,), float32
-        Largest score in units of its own threshold: defects reach 1, the others are suspects.
+        How unlikely the most unlikely score is by chance, as a normal score in units of what is asked of a
+        defect: defects reach 1, the others are suspects.
     scores : dict of str to ndarray of shape (n,), float32
         Standardised scores by their name in `SCORES`, with the sign of the deviation.
     spread : ndarray of shape (n,), float64
@@ -127,14 +128,14 @@ class Candidates:
 
 
 def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
-    """Return the score that healthy photosites exceed `FALSE_ALARMS` times per map (Bonferroni).
+    """Return the score that healthy photosites exceed once in twenty maps (Bonferroni).
 
     Examples
     --------
     >>> round(gaussian_threshold(24_000_000), 2)
     6.28
     """
-    return normal_score(FALSE_ALARMS / (photosites * tests))
+    return normal_score(_FALSE_ALARMS / (photosites * tests))
 
 
 def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Candidates:
@@ -154,27 +155,33 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     """
     limit = gaussian_threshold(evidence.sums["n"].size)
     planes, lines = _levelled_scores(evidence, model, rules, limit)
-    tails = _measured_tails(planes, limit)
-    thresholds = _thresholds(planes, evidence, rules, limit, tails)
-    strength = _strength(planes, thresholds)
+    unlikely = _unlikely(planes, evidence, rules, limit)
     for line in lines:
         for part in line.slices():
-            strength[part] = 0
-    found = np.flatnonzero(strength >= _LOWEST / limit).astype(np.int64)
+            unlikely[part] = 0
+    found = np.flatnonzero(unlikely >= _LOWEST).astype(np.int64)
     if rules.smeared:
         # Before counting discoveries: a smeared defect is one, not as many as sites show it.
         clear = prominence(found, evidence, model)
-        sure = strength.ravel()[found] >= 1.0
-        found = found[unexplained(found, clear, sure, strength.shape, rules.reach, rules.dominance)]
-    certain = strength.ravel()[found] >= 1.0
-    chances = _chances(found, planes, tails)
-    tests = strength.size * 2 * len(SCORES)
-    found = found[certain | discoveries(chances, tests, FALSE_DISCOVERIES)]
+        sure = unlikely.ravel()[found] >= limit
+        found = found[unexplained(found, clear, sure, unlikely.shape, rules.reach, rules.dominance)]
+    tests = unlikely.size * 2 * len(SCORES)
+    found = _discovered(found, unlikely, tests)
     beside = found
     lattices: tuple[Structure, ...] = ()
     if not rules.smeared:
-        found, beside, lattices = _without_echoes(found, planes, strength, evidence, model, rules)
-    return _candidates(found, beside, (*lines, *lattices), planes, strength, limit, evidence, model, rules)
+        found, beside, lattices = _without_echoes(found, planes, unlikely, evidence, model, rules)
+    # Once more: neither echoes nor the members of a lattice count.
+    kept = np.isin(found, _discovered(found, unlikely, tests))
+    found, beside = found[kept], beside[kept]
+    strength = unlikely / np.float32(discovery_score(unlikely.ravel()[found], tests, FALSE_DEFECTS))
+    return _candidates(found, beside, (*lines, *lattices), planes, unlikely, strength, evidence, model, rules)
+
+
+def _discovered(sites: NDArray[np.int64], unlikely: NDArray[np.float32], tests: int) -> NDArray[np.int64]:
+    """Return those of the sites that are suspects at least."""
+    scores = unlikely.ravel()[sites]
+    return sites[scores >= discovery_score(scores, tests, FALSE_DISCOVERIES)]
 
 
 def _levelled_scores(
@@ -225,71 +232,50 @@ def _printed_lines(score: NDArray[np.float32], limit: float) -> list[Structure]:
     ]
 
 
-def _chances(
-    sites: NDArray[np.int64], planes: Mapping[str, NDArray[np.float32]], tails: _Tails
-) -> NDArray[np.float64]:
-    """Return how rarely a healthy photosite has the most unlikely score of each site."""
-    chances = np.ones(sites.size)
-    for name, plane in planes.items():
-        for sign in (1, -1):
-            tail = tails.get((name, sign), ChanceTail())
-            score = sign * plane.ravel()[sites]
-            for i in np.flatnonzero(score >= FAR):
-                chances[i] = min(chances[i], tail.above(float(score[i])))
-    return chances
-
-
-def _measured_tails(planes: Mapping[str, NDArray[np.float32]], limit: float) -> _Tails:
+def _measured_tails(
+    planes: Mapping[str, NDArray[np.float32]], limit: float
+) -> dict[tuple[str, int], ChanceTail]:
     """Measure the tails of the Gaussian scores on all sites that no score makes a defect."""
-    doubtful = np.ones(planes["votes"].shape, bool)
+    healthy = np.ones(planes["votes"].shape, bool)
     for plane in planes.values():
-        doubtful &= np.abs(plane) < limit
+        healthy &= np.abs(plane) < limit
     return {
         (name, sign): ChanceTail.of(
-            *(np.count_nonzero((sign * planes[name] > z) & doubtful) / doubtful.size for z in (NEAR, FAR))
+            *(np.count_nonzero((sign * planes[name] > z) & healthy) / healthy.size for z in (NEAR, FAR))
         )
         for name in FILTERS
         for sign in (1, -1)
     }
 
 
-def _thresholds(
-    planes: Mapping[str, NDArray[np.float32]],
-    evidence: PlaneEvidence,
-    rules: PlaneRules,
-    limit: float,
-    tails: _Tails,
-) -> dict[tuple[str, int], float]:
-    """Return the size from which each score, above and below zero, decides."""
-    few = limit * (1.0 + _FEW_FRAMES / max(int(evidence.sums["n"].max(initial=0)), 1))
-    thresholds = {}
-    for sign in (1, -1):
-        thresholds["votes", sign] = limit + 0.5 * rules.spare_votes
-        thresholds["ties", sign] = limit
-        for name in FILTERS:
-            if rules.smeared:
-                wide = limit * tail_widening(planes[name], known_sites(evidence, name), limit, rules.reach)
-            else:
-                wide = tails[name, sign].threshold(limit)
-            thresholds[name, sign] = max(few, wide)
-    return thresholds
-
-
-def _strength(
-    planes: Mapping[str, NDArray[np.float32]], thresholds: Mapping[tuple[str, int], float]
+def _unlikely(
+    planes: Mapping[str, NDArray[np.float32]], evidence: PlaneEvidence, rules: PlaneRules, limit: float
 ) -> NDArray[np.float32]:
-    """Return the largest score of each site in units of its threshold."""
-    strength = np.zeros(planes["votes"].shape, np.float32)
-    for name, plane in planes.items():
+    """Return of each site the normal score that is as unlikely by chance as its most unlikely score."""
+    few = 1.0 + _FEW_FRAMES / max(int(evidence.sums["n"].max(initial=0)), 1)
+    result = np.maximum(np.abs(planes["votes"]) - np.float32(0.5 * rules.spare_votes), planes["ties"])
+    np.maximum(result, 0, out=result)
+    tails = {} if rules.smeared else _measured_tails(planes, limit)
+    for name in FILTERS:
+        score = planes[name]
+        if rules.smeared:
+            wide = tail_widening(score, known_sites(evidence, name), limit, rules.reach)
+            np.maximum(result, np.abs(score) / np.float32(max(few, wide)), out=result)
+            continue
+        if name == "level" and evidence.sums["offset_weight"].any():
+            # Where exposures are known, whatever is wrong with a photosite has a filter that fits it better.
+            continue
         for sign in (1, -1):
-            np.maximum(strength, plane * np.float32(sign / thresholds[name, sign]), out=strength)
-    return strength
+            calibrated = tails[name, sign].calibrated(sign * score)
+            np.minimum(calibrated, score * np.float32(sign / few), out=calibrated)
+            np.maximum(result, calibrated, out=result)
+    return result
 
 
 def _without_echoes(
     found: NDArray[np.int64],
     planes: Mapping[str, NDArray[np.float32]],
-    strength: NDArray[np.float32],
+    unlikely: NDArray[np.float32],
     evidence: PlaneEvidence,
     model: PlaneModel,
     rules: PlaneRules,
@@ -302,9 +288,9 @@ def _without_echoes(
 
     grown = grow_clusters(
         found,
-        strength.ravel()[found],
+        unlikely.ravel()[found],
         mean,
-        strength.shape,
+        unlikely.shape,
         model.colours,
         reach=rules.reach,
         dominance=rules.dominance,
@@ -312,14 +298,14 @@ def _without_echoes(
     table = np.stack([planes[name].ravel()[found] for name in SCORES])
     deciding = np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
     signs = np.sign(deciding).astype(np.int64)
-    rows, cols = np.divmod(found, strength.shape[1])
+    rows, cols = np.divmod(found, unlikely.shape[1])
     lattices = find_lattices(found, signs, evidence.shape, np.abs(deciding))
     single = grown.kept.copy()
     for one in lattices:
         single &= ~(on_structures([one], rows, cols) & (signs == one.sign))
     # A hidden site is as certain as the strongest of its cluster.
-    strength.ravel()[grown.added] = np.maximum(
-        strength.ravel()[grown.added], np.minimum(strength.ravel()[found[grown.beside]], 1.0)
+    unlikely.ravel()[grown.added] = np.maximum(
+        unlikely.ravel()[grown.added], unlikely.ravel()[found[grown.beside]]
     )
     sites = np.concatenate([found[single], grown.added])
     return sites, np.concatenate([found[single], found[grown.beside]]), lattices
@@ -330,13 +316,13 @@ def _candidates(
     beside: NDArray[np.int64],
     structures: tuple[Structure, ...],
     planes: Mapping[str, NDArray[np.float32]],
+    unlikely: NDArray[np.float32],
     strength: NDArray[np.float32],
-    limit: float,
     evidence: PlaneEvidence,
     model: PlaneModel,
     rules: PlaneRules,
 ) -> Candidates:
-    prominent = prominence(sites, evidence, model) if rules.smeared else strength.ravel()[sites]
+    prominent = prominence(sites, evidence, model) if rules.smeared else unlikely.ravel()[sites]
     order = np.lexsort((sites, -prominent))
     sites = sites[order]
     span = np.ones(sites.size, np.int64)
@@ -344,7 +330,7 @@ def _candidates(
         from defectmap.model.pattern_kernels import spans  # noqa: PLC0415 - compiled code loads slowly
 
         # A site that never says anything is one that lies in clipped white: a frame, a letter.
-        standing_out = (strength >= _LINKED / limit) | (evidence.sums["n"] == 0)
+        standing_out = (unlikely >= _LINKED) | (evidence.sums["n"] == 0)
         span = spans(standing_out, sites, _LINK)
     return Candidates(
         sites,

@@ -96,29 +96,36 @@ class ChanceTail:
         )
         return cls(farther, min(max((farther - nearer) / (FAR - NEAR), 0.0), 1.0))
 
-    def above(self, score: float) -> float:
-        """Return the share of healthy photosites above a score, which is `FAR` at least."""
-        return normal_tail(self.far + self.slope * (score - FAR))
+    def calibrated(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return normal scores that are as unlikely for a healthy photosite as these.
 
-    def threshold(self, limit: float) -> float:
-        """Return the score to demand where a normal one would have to reach `limit`.
+        Beyond `FAR` they grow with the mean of the measured slope and that of a normal tail: sums of limited
+        terms have tails that end up steeper than they are where they can be measured. On clean simulated
+        sensors the largest scores lie between the two.
 
-        Half-way between what a normal tail and what the tail carried on ask for: scores are sums of limited
-        terms, whose tails end up steeper than they are where they can be measured. On clean simulated sensors
-        the largest scores lie between the two.
+        Parameters
+        ----------
+        scores : ndarray of float32
+            Of those below `FAR` only that they are below it is told.
+
+        Returns
+        -------
+        ndarray of float32, same shape
         """
-        return max(limit, (2.0 * limit - self.far + self.slope * FAR) / (1.0 + self.slope))
+        slope = 0.5 * (1.0 + self.slope)
+        return scores * np.float32(slope) + np.float32(self.far - slope * FAR)
 
 
-def discoveries(chances: NDArray[np.float64], tests: int, rate: float) -> NDArray[np.bool_]:
-    """Mark the tests among which at most a share `rate` is expected to be chance.
+def discovery_score(scores: NDArray[np.float32], tests: int, rate: float) -> float:
+    """Return the score from which on at most a share `rate` of the tests is expected to be chance.
 
-    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300).
+    The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The more there is to
+    find, the less is asked of each; of nothing but chance it finds something `rate` times in one.
 
     Parameters
     ----------
-    chances : ndarray of shape (n,), float64
-        The smallest tail probabilities; those too large to matter may be missing.
+    scores : ndarray of shape (n,), float32
+        The largest normal scores; those too small to matter may be missing.
     tests : int
         Number of tests in all.
     rate : float
@@ -126,8 +133,10 @@ def discoveries(chances: NDArray[np.float64], tests: int, rate: float) -> NDArra
 
     Returns
     -------
-    ndarray of shape (n,), bool
+    float
     """
-    ordered = np.sort(chances)
-    passed = np.flatnonzero(ordered * tests <= rate * np.arange(1, ordered.size + 1))
-    return np.asarray(chances <= ordered[passed[-1]]) if passed.size else np.zeros(chances.size, bool)
+    found = 1
+    for rank, score in enumerate(np.sort(scores)[::-1].tolist(), 1):
+        if normal_tail(score) * tests <= rate * rank:
+            found = rank
+    return normal_score(rate * found / tests)

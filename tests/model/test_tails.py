@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from defectmap.model.tails import (
     FAR,
     NEAR,
     ChanceTail,
     binomial_score,
-    discoveries,
+    discovery_score,
     normal_score,
     normal_tail,
     poisson_score,
@@ -44,46 +45,50 @@ def test_rare_binomial_counts_are_poisson() -> None:
     assert binomial_score(9, 100_000, 1e-5) == pytest.approx(poisson_score(9, 1.0), abs=1e-3)
 
 
+def calibrated(tail: ChanceTail, *scores: float) -> NDArray[np.float32]:
+    """Return what a tail makes of some scores."""
+    return tail.calibrated(np.array(scores, np.float32))
+
+
 def test_a_normal_tail_stays_normal() -> None:
-    """Where the shares found are those of a normal distribution, the tail carried on is normal."""
-    near, far = normal_tail(NEAR), normal_tail(FAR)
-    assert ChanceTail.of(near, far).above(5.0) == pytest.approx(normal_tail(5.0))
-    assert ChanceTail.of(0.0, 0.0).above(5.0) == pytest.approx(normal_tail(5.0))
+    """Where the shares found are those of a normal distribution, scores are what they are."""
+    for tail in (ChanceTail.of(normal_tail(NEAR), normal_tail(FAR)), ChanceTail.of(0.0, 0.0)):
+        assert calibrated(tail, FAR, 5.0, 9.0) == pytest.approx([FAR, 5.0, 9.0], abs=1e-5)
 
 
-def test_a_wide_tail_is_carried_on() -> None:
-    """The tail of a Laplace distribution is followed to within a factor of three over two more units."""
+@given(st.floats(1e-6, 0.2), st.floats(0.0, 1.0), st.floats(FAR, 9.0))
+def test_calibrated_scores_lie_between_both_tails(near: float, share: float, score: float) -> None:
+    """A score is no less likely than of a normal tail, and no likelier than the tail carried on says."""
+    tail = ChanceTail.of(near, near * share)
+    (found,) = calibrated(tail, score)
+    assert tail.far + tail.slope * (score - FAR) - 1e-4 <= found <= score + 1e-4
+    (measured,) = calibrated(tail, FAR)
+    assert measured == pytest.approx(tail.far, abs=1e-5)
+
+
+def test_a_wide_tail_is_followed() -> None:
+    """Scores from a Laplace distribution are taken for much likelier than normal ones of their size."""
     # Scaled to a standard deviation of 1 by its MAD, as scores are.
     scale = np.log(2.0) * 1.4826
-
-    def tail(score: float) -> float:
-        return float(0.5 * np.exp(-score * scale))
-
-    for score in (4.0, 5.0, 5.75):
-        assert 1 / 3 < ChanceTail.of(tail(NEAR), tail(FAR)).above(score) / tail(score) < 3
+    tail = ChanceTail.of(*(float(0.5 * np.exp(-z * scale)) for z in (NEAR, FAR)))
+    true = normal_score(float(0.5 * np.exp(-6.0 * scale)))
+    (found,) = calibrated(tail, 6.0)
+    assert true <= found < true + 0.5 * (6.0 - true)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(0, 40))
 def test_discoveries_keep_their_rate(seed: int, true: int) -> None:
-    """Among a thousand tests the marked ones include all sure ones, and few others."""
+    """Among a thousand tests the discoveries include all sure ones, and few others."""
     rng = np.random.default_rng(seed)
-    chances = np.concatenate([np.full(true, 1e-12), rng.uniform(size=1000 - true)])
-    marked = discoveries(chances, 1000, 0.01)
-    assert marked[:true].all()
-    assert marked[true:].sum() <= 5
+    chance = np.array([normal_score(p) for p in rng.uniform(size=1000 - true)], np.float32)
+    scores = np.concatenate([np.full(true, 7.0, np.float32), chance])
+    bar = discovery_score(scores, 1000, 0.01)
+    assert (scores[:true] >= bar).all()
+    assert (scores[true:] >= bar).sum() <= 5
 
 
-def test_nothing_to_discover() -> None:
-    """No tests, no discoveries."""
-    assert discoveries(np.empty(0), 1000, 0.01).size == 0
-
-
-@given(st.floats(1e-6, 0.2), st.floats(0.0, 1.0), st.floats(4.0, 7.0))
-def test_thresholds_are_between_both_tails(near: float, share: float, limit: float) -> None:
-    """What is demanded is no less than of a normal tail, and no more than the tail carried on asks for."""
-    tail = ChanceTail.of(near, near * share)
-    demanded = tail.threshold(limit)
-    assert demanded >= limit
-    assert tail.above(demanded) >= normal_tail(demanded) * (1 - 1e-9)
-    if tail.slope == 1.0 and tail.far == FAR:
-        assert demanded == pytest.approx(limit)
+def test_the_more_there_is_to_find_the_less_is_asked() -> None:
+    """Many clear discoveries lower the bar; of nothing but chance it is that of a single test family."""
+    few, many = (discovery_score(np.full(n, 9.0, np.float32), 10**7, 0.001) for n in (3, 3000))
+    assert many < few < discovery_score(np.empty(0, np.float32), 10**7, 0.001)
+    assert discovery_score(np.empty(0, np.float32), 10**7, 0.001) == pytest.approx(normal_score(1e-10))
