@@ -77,6 +77,8 @@ class PlaneRules:
     smeared : bool
         Whether a defect spreads over its neighbours (a JPEG), so that the contrast of the mean picture, not
         the score, tells where its centre is, and so that structures cannot be told.
+    spare_alarms : float
+        False alarms per map that are accepted however little there is to find.
     """
 
     period: tuple[int, int]
@@ -84,10 +86,14 @@ class PlaneRules:
     reach: int
     dominance: float
     smeared: bool
+    spare_alarms: float = 0.0
 
 
-JPEG_LUMA = PlaneRules((1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=True)
-JPEG_CHROMA = PlaneRules((1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=True)
+# Shared by three planes. The tails of JPEGs are taken wider than those of simulated ones are.
+JPEG_LUMA = PlaneRules(
+    (1, 1), spare_votes=3, reach=8, dominance=3.0, smeared=True, spare_alarms=_FALSE_ALARMS
+)
+JPEG_CHROMA = JPEG_LUMA
 
 
 def mosaic_rules(period: tuple[int, int]) -> PlaneRules:
@@ -174,7 +180,9 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     # Once more: neither echoes nor the members of a lattice count.
     kept = np.isin(found, _discovered(found, unlikely, tests))
     found, beside = found[kept], beside[kept]
-    strength = unlikely / np.float32(discovery_score(unlikely.ravel()[found], tests, FALSE_DEFECTS))
+    strength = unlikely / np.float32(
+        discovery_score(unlikely.ravel()[found], tests, FALSE_DEFECTS, rules.spare_alarms)
+    )
     return _candidates(found, beside, (*lines, *lattices), planes, unlikely, strength, evidence, model, rules)
 
 

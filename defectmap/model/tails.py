@@ -116,11 +116,11 @@ class ChanceTail:
         return scores * np.float32(slope) + np.float32(self.far - slope * FAR)
 
 
-def discovery_score(scores: NDArray[np.float32], tests: int, rate: float) -> float:
+def discovery_score(scores: NDArray[np.float32], tests: int, rate: float, spare: float = 0.0) -> float:
     """Return the score from which on at most a share `rate` of the tests is expected to be chance.
 
     The step-up rule of Benjamini and Hochberg (J. R. Statist. Soc. B 57 (1995) 289-300). The more there is to
-    find, the less is asked of each; of nothing but chance it finds something `rate` times in one.
+    find, the less is asked of each; of nothing but chance it finds something with a probability of `rate`.
 
     Parameters
     ----------
@@ -130,13 +130,15 @@ def discovery_score(scores: NDArray[np.float32], tests: int, rate: float) -> flo
         Number of tests in all.
     rate : float
         False-discovery rate.
+    spare : float
+        Number of chance discoveries that are accepted however little there is to find.
 
     Returns
     -------
     float
     """
-    found = 1
+    accepted = max(rate, spare)
     for rank, score in enumerate(np.sort(scores)[::-1].tolist(), 1):
-        if normal_tail(score) * tests <= rate * rank:
-            found = rank
-    return normal_score(rate * found / tests)
+        if rate * rank > accepted and normal_tail(score) * tests <= rate * rank:
+            accepted = rate * rank
+    return normal_score(accepted / tests)

@@ -92,3 +92,4 @@ def test_the_more_there_is_to_find_the_less_is_asked() -> None:
     few, many = (discovery_score(np.full(n, 9.0, np.float32), 10**7, 0.001) for n in (3, 3000))
     assert many < few < discovery_score(np.empty(0, np.float32), 10**7, 0.001)
     assert discovery_score(np.empty(0, np.float32), 10**7, 0.001) == pytest.approx(normal_score(1e-10))
+    assert discovery_score(np.empty(0, np.float32), 10**7, 0.001, 0.05) == pytest.approx(normal_score(5e-9))
