@@ -5,7 +5,7 @@ The thresholds follow from the number of photosites and from how many stand out,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ from defectmap.model.defects import Structure, StructureKind
 from defectmap.model.echoes import SMEAR, prominence, unexplained
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.lattices import find_lattices, on_structures
+from defectmap.model.line_members import worse_than_their_line
 from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
 from defectmap.model.nulls import tail_widening
 from defectmap.model.prediction import PlaneModel
@@ -58,6 +59,9 @@ _LINK, _LINKED = 3, 3.0
 
 _SAMPLES = 400
 """Sites of a line that stand for all of it."""
+
+
+Mean = Callable[[NDArray[np.int64]], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +169,12 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     for line in lines:
         for part in line.slices():
             unlikely[part] = 0
+    mean = _mean_of(evidence)
+    if lines and not rules.smeared:
+        level = filter_score(evidence, "level", rules.period)
+        level[~known_sites(evidence, "level")] = np.nan
+        worse, excess = worse_than_their_line(lines, level, rules.period, limit)
+        unlikely.ravel()[worse] = excess * np.float32(limit)
     found = np.flatnonzero(unlikely >= _LOWEST).astype(np.int64)
     if rules.smeared:
         # Before counting discoveries: a smeared defect is one, not as many as sites show it.
@@ -176,7 +186,7 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     beside = found
     lattices: tuple[Structure, ...] = ()
     if not rules.smeared:
-        found, beside, lattices = _without_echoes(found, planes, unlikely, evidence, model, rules)
+        found, beside, lattices = _without_echoes(found, planes, unlikely, mean, model, rules)
     # Once more: neither echoes nor the members of a lattice count.
     kept = np.isin(found, _discovered(found, unlikely, tests))
     found, beside = found[kept], beside[kept]
@@ -280,20 +290,25 @@ def _unlikely(
     return result
 
 
-def _without_echoes(
-    found: NDArray[np.int64],
-    planes: Mapping[str, NDArray[np.float32]],
-    unlikely: NDArray[np.float32],
-    evidence: PlaneEvidence,
-    model: PlaneModel,
-    rules: PlaneRules,
-) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Structure, ...]]:
-    """Drop echoes and the members of lattices, and add what clusters hid."""
+def _mean_of(evidence: PlaneEvidence) -> Mean:
+    """Return what looks up the mean value of flat sites, NaN where no frame counts."""
 
     def mean(sites: NDArray[np.int64]) -> NDArray[np.float64]:
         state = evidence.value_at(sites)
         return np.where(state.n > 0, state.mean, np.nan)
 
+    return mean
+
+
+def _without_echoes(
+    found: NDArray[np.int64],
+    planes: Mapping[str, NDArray[np.float32]],
+    unlikely: NDArray[np.float32],
+    mean: Mean,
+    model: PlaneModel,
+    rules: PlaneRules,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Structure, ...]]:
+    """Drop echoes and the members of lattices, and add what clusters hid."""
     grown = grow_clusters(
         found,
         unlikely.ravel()[found],
@@ -307,7 +322,7 @@ def _without_echoes(
     deciding = np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
     signs = np.sign(deciding).astype(np.int64)
     rows, cols = np.divmod(found, unlikely.shape[1])
-    lattices = find_lattices(found, signs, evidence.shape, np.abs(deciding))
+    lattices = find_lattices(found, signs, unlikely.shape, np.abs(deciding))
     single = grown.kept.copy()
     for one in lattices:
         single &= ~(on_structures([one], rows, cols) & (signs == one.sign))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -249,21 +249,20 @@ class DefectMap:
     def joined(self, other: DefectMap, reach: int) -> DefectMap:
         """Add what another map of the grid has more than `reach` rows or columns from everything here.
 
-        A line or lattice of the other map takes in the entries here that are its members.
+        A line or lattice of either map takes in the entries of the other that are its members.
         """
         more = tuple(
             s
             for s in other.structures
             if not any(s.kind is t.kind and s.touches(t, reach) for t in self.structures)
         )
-        gathered = [s for s in self.structures + more if not s.lists_members]
-        kept = tuple(d for d in self.entries if not any((d.row, d.col) in s for s in gathered))
+        kept = tuple(d for d in self.entries if not _taken_in(d, more))
         mine = [(d.row, d.col) for d in self.entries]
         new = tuple(
             d
             for d in other.entries
             if all(max(abs(d.row - row), abs(d.col - col)) > reach for row, col in mine)
-            and not any((d.row, d.col) in s for s in gathered)
+            and not _taken_in(d, self.structures)
         )
         listed = {(d.row, d.col) for d in kept + new}
         # A cluster some of whose members were left out is none.
@@ -281,6 +280,10 @@ class DefectMap:
             tuple(d for d in self.entries if d.bad_on(day)),
             tuple(s for s in self.structures if s.bad_on(day)),
         )
+
+
+def _taken_in(defect: Defect, structures: Iterable[Structure]) -> bool:
+    return any((defect.row, defect.col) in s for s in structures if not s.lists_members)
 
 
 def _place(structure: Structure) -> tuple[str, int, int, int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +11,26 @@ from defectmap.model.defects import Structure, StructureKind
 
 _ALONG = 5  # members of the line on each side, of the same colour, that tell what is usual there
 _FEWEST = 4 * _ALONG  # members of a colour that tell how far they spread
-_CLEARLY = 2.0  # times the threshold of single photosites: what textures leave in a mean has wide tails
+_CLEARLY = 1.3  # times the threshold of single photosites: the spread is that of a few dozen
 
 _Ints = NDArray[np.int64]
 
 
 def worse_than_their_line(
-    lines: Iterable[Structure],
-    mean: Callable[[_Ints], NDArray[np.float64]],
-    shape: tuple[int, int],
-    period: tuple[int, int],
-    limit: float,
+    lines: Iterable[Structure], score: NDArray[np.float32], period: tuple[int, int], limit: float
 ) -> tuple[_Ints, NDArray[np.float32]]:
     """Find the members of bad lines that are bad by themselves, as a stuck one in a slightly bright column.
 
-    Each member's mean value is compared with the medians of those next to it along the line, of the same
-    position in the colour pattern, by how far the members of the line spread about theirs.
+    Each member's score is compared with the medians of those next to it along the line, of the same position
+    in the colour pattern, by how far the members of the line spread about theirs. Scores, not mean values:
+    members that some frames say nothing of have seen other scenes than their neighbours.
 
     Parameters
     ----------
     lines : iterable of Structure
         Bad columns and rows in coordinates of the plane.
-    mean : callable
-        Gives the mean value of flat sites, in DN, NaN where unknown.
-    shape : tuple of int
-        Rows and columns of the plane.
+    score : ndarray of shape (rows, cols), float32
+        Standardised, NaN where unknown.
     period : tuple of int
         Rows and columns of the CFA.
     limit : float
@@ -51,16 +46,16 @@ def worse_than_their_line(
     found: dict[int, float] = {}
     ordinary: set[int] = set()  # where lines cross, being worse than one of them is being on the other
     for line in lines:
-        sites = np.array([row * shape[1] + col for row, col in line.sites()], np.int64)
+        sites = np.array([row * score.shape[1] + col for row, col in line.sites()], np.int64)
         along = 0 if line.kind is StructureKind.COLUMN else 1
-        place = sites // shape[1] if along == 0 else sites % shape[1]
+        place = sites // score.shape[1] if along == 0 else sites % score.shape[1]
         for phase in range(period[along]):
             members = sites[place % period[along] == phase]
             if members.size < _FEWEST:
                 continue
-            off = _off_line(mean(members))
-            spread = 1.4826 * float(np.median(np.abs(off)))
-            strength = np.abs(off) / (limit * spread) if spread > 0 else np.zeros(off.shape)
+            off = _off_line(score.ravel()[members])
+            spread = max(1.4826 * float(np.median(np.abs(off))), 1.0)
+            strength = np.abs(off) / (limit * spread)
             worse = strength > _CLEARLY
             found.update(zip(members[worse].tolist(), strength[worse].tolist(), strict=True))
             ordinary.update(members[~worse].tolist())
@@ -68,7 +63,7 @@ def worse_than_their_line(
     return np.array(chosen, np.int64), np.array([found[site] for site in chosen], np.float32)
 
 
-def _off_line(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _off_line(values: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return how far values are off the medians of those before and those after; 0 where unknown."""
     known = np.flatnonzero(np.isfinite(values))
     if known.size < _FEWEST:

@@ -12,9 +12,9 @@ COLUMN = Structure(StructureKind.COLUMN, 0, 40, 96, 41, strength=6.0, sign=1)
 ROW = Structure(StructureKind.ROW, 30, 0, 31, 120, strength=6.0, sign=1)
 
 
-def worse(picture: np.ndarray, *lines: Structure) -> list[tuple[int, int]]:
+def worse(score: np.ndarray, *lines: Structure) -> list[tuple[int, int]]:
     """Return the members that are worse than their lines."""
-    found, strength = worse_than_their_line(lines, lambda s: picture.ravel()[s], SHAPE, (2, 2), 5.8)
+    found, strength = worse_than_their_line(lines, score.astype(np.float32), (2, 2), 5.8)
     assert (strength > 1).all()
     return [divmod(int(site), SHAPE[1]) for site in found]
 
@@ -22,13 +22,13 @@ def worse(picture: np.ndarray, *lines: Structure) -> list[tuple[int, int]]:
 def test_what_is_worse_than_its_line_is_found() -> None:
     """Stuck and dead members of a line stand out from it, also at its ends; its other members do not."""
     rng = np.random.default_rng(1)
-    picture = rng.normal(1000, 5, SHAPE) + 4.0 * np.arange(SHAPE[0])[:, None]
-    picture[:, 40] += 60
-    picture[::2, 40] += 300
-    picture[30] += 80
+    picture = rng.normal(0, 1, SHAPE) + 0.02 * np.arange(SHAPE[0])[:, None]
+    picture[:, 40] += 12
+    picture[::2, 40] += 20
+    picture[30] += 5
     bad = [(0, 40), (30, 7), (51, 40), (95, 40)]
     for site in bad:
-        picture[site] += 900
+        picture[site] += 30
     picture[52, 40] = np.nan
     assert worse(picture, COLUMN, ROW) == sorted(bad)
 
@@ -37,6 +37,6 @@ def test_no_line_has_a_worse_member_by_chance() -> None:
     """Of two hundred lines of noise on slopes no member is worse than its line."""
     rng = np.random.default_rng(2)
     for _ in range(200):
-        slope = rng.uniform(-5, 5) * np.arange(SHAPE[0])[:, None]
-        picture = 1000 + slope + rng.laplace(0, 5, SHAPE)
+        slope = rng.uniform(-0.1, 0.1) * np.arange(SHAPE[0])[:, None]
+        picture = slope + rng.normal(0, 2, SHAPE)
         assert worse(picture, COLUMN) == []

@@ -208,6 +208,19 @@ def test_the_healthy_rest_of_a_column(cfa):
     assert 200 not in found.sites % 300
 
 
+def test_a_site_that_is_worse_than_its_line_is_listed_too():
+    """A stuck site on a slightly bad column is a defect beside the column, and no other member is."""
+
+    def spoil(mosaic, noise):
+        mosaic[:, 120] += 2 * noise[:, 120]
+        mosaic[91, 120] = 9000
+
+    geometry = MosaicGeometry(240, 300, 0, 0, 240, 300, ("RG", "GB"), (512,) * 4, 16383, "test")
+    found = decide(shoot(("RG", "GB"), spoil), mosaic_model(geometry), mosaic_rules(geometry.period))
+    assert [line.left for line in found.structures] == [120]
+    assert [divmod(int(site), 300) for site in found.sites[found.strength >= 1]] == [(91, 120)]
+
+
 def test_column_pattern_of_frames():
     """A fixed pattern of 0.3 sigma of a frame on every column gives neither lines nor defects."""
     columns = np.random.default_rng(9).normal(size=300) * 0.3
