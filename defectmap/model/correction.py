@@ -41,6 +41,23 @@ _RIDGE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
+class Interpolation:
+    """What photosites should read, judged by those around them.
+
+    Attributes
+    ----------
+    values : ndarray of shape (sites,), float64
+        In DN.
+    variances : ndarray of shape (sites,), float64
+        Mean square by which healthy photosites near by and alike miss their own interpolation, each judged by
+        the others, in DN squared; their own noise is part of it. Infinite where nothing tells.
+    """
+
+    values: _Floats
+    variances: _Floats
+
+
+@dataclass(frozen=True, slots=True)
 class _Filter:
     """Linear filter on the differences to the mean of the same-colour inputs; `error` is its mean square."""
 
@@ -54,6 +71,17 @@ def corrected_values(
     cfa: tuple[str, ...],
     untrusted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint16]:
+    """Return the values of :func:`interpolated` as a mosaic holds them: rounded, shape (len(sites),), uint16."""
+    values = interpolated(mosaic, sites, cfa, untrusted).values
+    return values.round().clip(0, 65535).astype(np.uint16)
+
+
+def interpolated(
+    mosaic: NDArray[np.uint16],
+    sites: Sequence[tuple[int, int]],
+    cfa: tuple[str, ...],
+    untrusted: NDArray[np.bool_] | None = None,
+) -> Interpolation:
     """Return what bad photosites should read, judged by the good ones around them.
 
     Parameters
@@ -69,9 +97,9 @@ def corrected_values(
 
     Returns
     -------
-    ndarray of shape (len(sites),), uint16
-        DN in the order of `sites`. A site without a single good photosite of its colour in the mosaic
-        keeps its value.
+    Interpolation
+        In the order of `sites`. A site without a single good photosite of its colour in the mosaic keeps its
+        value.
 
     Raises
     ------
@@ -85,8 +113,8 @@ def corrected_values(
             raise ValueError(f"({row}, {col}) is outside the mosaic of {height} x {width}")
         bad[row, col] = True
     surroundings = _Surroundings(mosaic, bad, cfa, {})
-    values = [surroundings.predict(row, col) for row, col in sites]
-    return np.array(values, dtype=np.float64).round().clip(0, 65535).astype(np.uint16)
+    predicted = np.array([surroundings.predict(row, col) for row, col in sites], np.float64).reshape(-1, 2)
+    return Interpolation(predicted[:, 0], predicted[:, 1])
 
 
 def eight_neighbour_mean(
@@ -147,8 +175,8 @@ class _Surroundings:
         rows, cols = self.period
         return self.cfa[row % rows][col % cols]
 
-    def predict(self, row: int, col: int) -> float:
-        """Predict one site from the photosites around it that exist and are good."""
+    def predict(self, row: int, col: int) -> tuple[float, float]:
+        """Predict one site from the photosites around it that exist and are good; return variance too."""
         site = np.array((row, col), dtype=np.intp)
         around = _TAPS + site
         usable = self._inside(around)
@@ -157,7 +185,7 @@ class _Surroundings:
         own = self.colour(row, col)
         same = np.array([self.colour(row + r, col + c) == own for r, c in taps.tolist()], dtype=np.bool_)
         if not same.any():
-            return self._nearest_median(row, col)
+            return self._nearest_median(row, col), math.inf
 
         inputs, level = _centred(self.mosaic[tuple((taps + site).T)].astype(np.float64)[None, :], same)
         rows, cols = self.period
@@ -166,8 +194,8 @@ class _Surroundings:
         if whole is None:
             whole = self.filters[key] = self._whole_filter(row % rows, col % cols, taps, same)
         near = _grid(row, col, self.period, _WINDOW)
-        weights = _fitted_near(inputs[0], *self._samples(near, taps, same), whole)
-        return float(level[0] + inputs[0] @ weights)
+        local = _fitted_near(inputs[0], *self._samples(near, taps, same), whole)
+        return float(level[0] + inputs[0] @ local.weights), local.error
 
     def _whole_filter(self, row: int, col: int, taps: _Ints, same: NDArray[np.bool_]) -> _Filter:
         """Fit the filter of a phase to a sample of the mosaic."""
@@ -241,18 +269,21 @@ def _grid(row: int, col: int, period: tuple[int, int], radius: int) -> _Ints:
     return np.stack(np.meshgrid(every_row, every_col, indexing="ij"), axis=-1).reshape(-1, 2)
 
 
-def _fitted_near(wanted: _Floats, inputs: _Floats, targets: _Floats, whole: _Filter) -> _Floats:
+def _fitted_near(wanted: _Floats, inputs: _Floats, targets: _Floats, whole: _Filter) -> _Filter:
     """Fit a filter to the samples most like `wanted`, shrunk towards the filter of the whole mosaic."""
     if not len(targets):
-        return whole.weights
+        return whole
     unlike = np.mean((inputs - wanted) ** 2, axis=1)
     scale = _LIKENESS * np.mean(wanted**2) + _LIKENESS_FLOOR * whole.error + 1e-9
     weight = 1.0 / (1.0 + unlike / scale)
     weighted = inputs * weight[:, None]
     gram = weighted.T @ inputs
     shrinkage = _SHRINKAGE * np.trace(gram) / (len(wanted) * weight.sum()) + 1e-9
-    change = np.linalg.solve(
-        gram + shrinkage * np.eye(len(wanted)), weighted.T @ (targets - inputs @ whole.weights)
-    )
-    fitted: _Floats = whole.weights + change
-    return fitted
+    missed = targets - inputs @ whole.weights
+    inverse = np.linalg.inv(gram + shrinkage * np.eye(len(wanted)))
+    change = inverse @ (weighted.T @ missed)
+    # What each sample would be missed by, had the fit not seen it.
+    seen = np.einsum("ij,jk,ik->i", weighted, inverse, inputs)
+    missed = (missed - inputs @ change) / np.maximum(1.0 - seen, _RIDGE)
+    error = (float(weight @ missed**2) + whole.error) / (float(weight.sum()) + 1.0)
+    return _Filter(whole.weights + change, error)
