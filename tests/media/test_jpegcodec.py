@@ -101,8 +101,9 @@ def test_only_touched_blocks(name):
     before, after = coefficients(data), coefficients(changed)
     different = np.argwhere((before != after).any(axis=2))
     assert {tuple(d) for d in different} == {patch._address(0, r, c) for r, c in ((2, 2), (5, 5), (6, 5))}
-    new = JpegPatch(changed)
-    np.testing.assert_allclose(new.window(0, 0, 0, 64, 64), patch.window(0, 0, 0, 64, 64))
+    wanted = np.stack([patch._mcu(m) for m in range(len(after))])
+    dropped = (after == 0) & (np.abs(wanted) == 1)  # to keep the length
+    assert ((after == wanted) | dropped).all()
     decoded(changed)
 
 
@@ -181,8 +182,8 @@ def test_growth(tail):
     data = encoded(scene(), quality=60) + tail
     patch = JpegPatch(data)
     patch.add([Delta(0, 0, 0, np.random.default_rng(1).normal(0, 70, (64, 64)))])
-    with pytest.raises(JpegLengthError, match="more bytes"):
-        patch.to_bytes(grow=False)
+    with pytest.raises(JpegLengthError, match="more bytes than the place"):
+        patch.to_bytes("keep")
     if tail == b"trailing":
         with pytest.raises(JpegLengthError):
             patch.to_bytes()
@@ -190,17 +191,6 @@ def test_growth(tail):
         changed = patch.to_bytes()
         assert len(changed) > len(data)
         np.testing.assert_array_equal(coefficients(changed)[0], patch._mcu(0))
-
-
-def test_indexed_pictures_do_not_grow():
-    """A file with a multi-picture index keeps its length or is refused."""
-    plain = encoded(scene(), quality=60)
-    index = b"MPF\0II*\0" + bytes(20)
-    data = plain[:2] + b"\xff\xe2" + (len(index) + 2).to_bytes(2, "big") + index + plain[2:]
-    patch = JpegPatch(data)
-    patch.add([Delta(0, 0, 0, np.random.default_rng(1).normal(0, 70, (64, 64)))])
-    with pytest.raises(JpegLengthError):
-        patch.to_bytes()
 
 
 def test_nudged_coefficients():

@@ -9,21 +9,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
 from defectmap.media.jpegcodec.markers import Component, Header, end_of_picture, parse_header
+from defectmap.media.jpegcodec.mpf import head_of_grown
 
 Blocks = NDArray[np.int32]
 Floats = NDArray[np.float64]
+Length = Literal["any", "keep"]
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
 _FIT_TRIES: Final = 48
-_FIT_TRIES_WHEN_FREE: Final = 4
 
 
 def _zigzag() -> NDArray[np.intp]:
@@ -291,7 +292,7 @@ class JpegPatch:
             dc[self._plan[:, 0]] = before[:, 0]  # the last block of a component wins
         return dc
 
-    def to_bytes(self, *, grow: bool = True) -> bytes:
+    def to_bytes(self, length: Length = "any") -> bytes:
         """Return the file with the changes.
 
         It keeps its length where it can: a shorter scan is followed by fill bytes, from a longer one a few
@@ -299,9 +300,9 @@ class JpegPatch:
 
         Parameters
         ----------
-        grow : bool
-            Whether the file may become longer. Even then it does so only when nothing lies behind the
-            picture that offsets in the file might point to.
+        length : {"any", "keep"}
+            Whether the file may become longer where it cannot keep its length. A multi-picture index is
+            corrected then.
 
         Returns
         -------
@@ -310,29 +311,29 @@ class JpegPatch:
         Raises
         ------
         JpegLengthError
-            If the length cannot be kept and the file must not grow.
+            If the length cannot be kept and must be: because that was asked for, or because offsets that
+            are not known might point to what lies behind the picture.
         """
         changed = {
             mcu: blocks for mcu, blocks in self._changed.items() if (blocks != self._original(mcu)).any()
         }
         if not changed:
             return self._data
-        free = grow and not self.header.indexed and not self._data[self._trailing :].strip(b"\x00\xff")
+        start, end = self.header.scan_start, self._scan_end
+        head = self._data[:start]
         natural = scan = self._write_scan(changed)
-        allowed = self._scan_end - self.header.scan_start
         drops = self._drops(changed)
-        for _ in range(_FIT_TRIES_WHEN_FREE if free else _FIT_TRIES):
-            if len(scan) <= allowed or (smaller := next(drops, None)) is None:
+        for _ in range(_FIT_TRIES):
+            if len(scan) <= end - start or (smaller := next(drops, None)) is None:
                 break
             scan = self._write_scan(smaller)
-        if len(scan) > allowed:
-            if not free:
-                raise JpegLengthError(
-                    "the repaired picture needs more bytes, and data behind it would no longer be found"
-                )
-            scan = natural
-        fill = b"\xff" * (allowed - len(scan))
-        return self._data[: self.header.scan_start] + scan + fill + self._data[self._scan_end :]
+        if len(scan) > end - start:
+            growth = len(natural) - (end - start)
+            if length == "keep":
+                raise JpegLengthError("the repaired picture needs more bytes than the place that it has")
+            head, scan = head_of_grown(self._data, start, self._trailing, growth), natural
+        fill = b"\xff" * (end - start - len(scan))
+        return head + scan + fill + self._data[end:]
 
     def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:
         """Versions of the changed MCUs with ever more of their finest +-1 coefficients dropped."""

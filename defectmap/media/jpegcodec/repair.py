@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import MissingSymbolError
-from defectmap.media.jpegcodec.patch import Delta, JpegPatch
+from defectmap.media.jpegcodec.patch import Delta, JpegPatch, Length
+from defectmap.model.footprints import Footprints
 from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
 
 
@@ -31,7 +32,13 @@ class JpegRepair:
     left: tuple[tuple[tuple[int, int], str], ...]
 
 
-def repair_jpeg(data: bytes, sites: Sequence[RenderedSite], *, grow: bool = True) -> JpegRepair:
+def repair_jpeg(
+    data: bytes,
+    sites: Sequence[RenderedSite],
+    *,
+    length: Length = "any",
+    footprints: Footprints | None = None,
+) -> JpegRepair:
     """Remove the spots of bad sites; every bit that they do not concern stays as it is.
 
     Parameters
@@ -40,8 +47,10 @@ def repair_jpeg(data: bytes, sites: Sequence[RenderedSite], *, grow: bool = True
         A whole JPEG file.
     sites : sequence of RenderedSite
         On the stored grid of the file.
-    grow : bool
-        Whether the file may become longer; see :meth:`JpegPatch.to_bytes`.
+    length : {"any", "keep"}
+        Whether the file may become longer where its length cannot be kept; see :meth:`JpegPatch.to_bytes`.
+    footprints : Footprints or None
+        What sites do to the pictures of this camera, where it is known.
 
     Returns
     -------
@@ -68,7 +77,9 @@ def repair_jpeg(data: bytes, sites: Sequence[RenderedSite], *, grow: bool = True
     while waiting:
         group = waiting.pop(0)
         planes = _planes(patch, group)
-        removal = remove(planes, group, [s for other in waiting for s in other if _close(s, group)])
+        removal = remove(
+            planes, group, [s for other in waiting for s in other if _close(s, group)], footprints
+        )
         reasons = [None if visible else "not visible in this photo" for visible in removal.visible]
         try:
             patch.add([_delta(i, p, d) for i, (p, d) in enumerate(zip(planes, removal.deltas, strict=True))])
@@ -76,7 +87,7 @@ def repair_jpeg(data: bytes, sites: Sequence[RenderedSite], *, grow: bool = True
             reasons = [reason or error.reason for reason in reasons]
         left |= {(s.row, s.col): reason for s, reason in zip(group, reasons, strict=True) if reason}
     repaired = tuple(sorted(place for place in inside if place not in left))
-    return JpegRepair(patch.to_bytes(grow=grow) if repaired else data, repaired, tuple(sorted(left.items())))
+    return JpegRepair(patch.to_bytes(length) if repaired else data, repaired, tuple(sorted(left.items())))
 
 
 def _delta(component: int, plane: Plane, values: NDArray[np.float64]) -> Delta:
