@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -308,6 +308,7 @@ class DefectRow(Base):
     last_bad: Mapped[datetime | None]
     first_good: Mapped[datetime | None]
     origin: Mapped[str] = mapped_column(server_default="")
+    strength_sd: Mapped[float | None]
 
     __table_args__ = (Index(None, "revision_id", "stream_id"),)
 

@@ -13,7 +13,7 @@ the other frames may have kept no more than a part of the deviation.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,9 @@ _KEPT, _CODING = (0.5, 0.25), 4.0
 likelihood that a site must gain by that."""
 
 _STARTS, _ROUNDS, _STEPS = 24, 3, 19
+
+_ERROR_STEPS = np.geomspace(1e-4, 10.0, 60)
+"""Relative errors of the strength that are told apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +172,12 @@ class SiteRecord:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Kind and strength of a site; see `Defect` for the units."""
+    """Kind and strength of a site, and the standard error of that; see `Defect` for the units."""
 
     kind: Kind
     strength: float
     unit: str
+    strength_sd: float | None = None
 
 
 def classify(site: SiteRecord, threshold: float) -> Verdict:
@@ -217,7 +221,7 @@ def _unmoved(site: SiteRecord) -> Verdict | None:
     response, error = response_to_light(site)
     if level < _DEAD or response < max(_DEAD, _DEAD_SIGMA * error):
         return Verdict(Kind.DEAD, site.mean, "DN")
-    return Verdict(Kind.DIM, response, "gain")
+    return Verdict(Kind.DIM, response, "gain", error if 0.0 < error < np.inf else None)
 
 
 def response_to_light(site: SiteRecord) -> tuple[float, float]:
@@ -245,6 +249,7 @@ def response_to_light(site: SiteRecord) -> tuple[float, float]:
 def explain(site: SiteRecord) -> Verdict:
     """Choose what the deviation is proportional to, and how strong it is."""
     best, strength, most = Kind.OFFSET, site.mean - site.near_mean, -np.inf
+    error: float | None = None
     ways = [(1.0, 0.0)]
     if site.rendered:
         ways += [(kept, _CODING) for kept in _KEPT]
@@ -252,25 +257,25 @@ def explain(site: SiteRecord) -> Verdict:
         ways.append((site.share, _PERIOD))
     for share, needed in ways:
         for kind in (Kind.OFFSET, Kind.HOT, Kind.BRIGHT):
-            estimate, likelihood = _most_likely(site, kind, share)
+            estimate, likelihood, sd = _most_likely(site, kind, share)
             if likelihood - needed > most + 1e-6:
-                best, strength, most = kind, estimate, likelihood - needed
+                best, strength, most, error = kind, estimate, likelihood - needed, sd
     if best is Kind.BRIGHT:
-        return Verdict(Kind.BRIGHT if strength > 0 else Kind.DIM, 1.0 + strength, "gain")
-    return Verdict(best, strength, UNITS[best])
+        return Verdict(Kind.BRIGHT if strength > 0 else Kind.DIM, 1.0 + strength, "gain", error)
+    return Verdict(best, strength, UNITS[best], error)
 
 
-def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, float]:
-    """Return the most likely strength of one explanation, and its log likelihood."""
+def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, float, float | None]:
+    """Return the most likely strength of one explanation, its log likelihood, and its standard error."""
     regressor = {Kind.HOT: site.dose_s, Kind.OFFSET: site.gain, Kind.BRIGHT: site.light}[kind]
     quiet, spread = site.quiet[kind], OWN_SPREAD[kind]
     usable = np.isfinite(site.gain)
     if np.isfinite(site.dose_s).any():
         usable &= np.isfinite(site.dose_s)
     elif kind is Kind.HOT and site.dose_s.size:
-        return 0.0, -np.inf
+        return 0.0, -np.inf, None
     if not usable.any() and quiet.weight <= 0:
-        return 0.0, -np.inf
+        return 0.0, -np.inf, None
     seen, excess, sigma, cut = regressor[usable], site.excess[usable], site.sigma[usable], site.cut[usable]
     # A gain is a factor on both sides of a tone curve that is a power.
     curved, light = site.rendered and kind is not Kind.BRIGHT, site.light[usable]
@@ -293,7 +298,23 @@ def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, flo
         tried = np.linspace(tried[max(at - 1, 0)], tried[min(at + 1, tried.size - 1)], _STEPS)
         values = likelihood(tried)
     at = int(np.argmax(values))
-    return float(tried[at]), float(values[at])
+    strength, most = float(tried[at]), float(values[at])
+    return strength, most, _standard_error(likelihood, strength, most)
+
+
+def _standard_error(
+    likelihood: Callable[[NDArray[np.float64]], NDArray[np.float64]], strength: float, most: float
+) -> float | None:
+    """Return how far from the most likely strength the log likelihood is lower by one half.
+
+    That is the standard error where the likelihood is normal; where it is not, half of the width that holds
+    68 %, for which the two sides are averaged. None where it falls nowhere, or everywhere.
+    """
+    steps = abs(strength) * _ERROR_STEPS
+    fallen = [most - likelihood(strength + sign * steps) >= 0.5 for sign in (-1.0, 1.0)]
+    if not strength or any(side[0] or not side.any() for side in fallen):
+        return None
+    return float(np.mean([steps[np.argmax(side)] for side in fallen]))
 
 
 def _starts(

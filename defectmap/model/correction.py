@@ -71,7 +71,7 @@ def corrected_values(
     cfa: tuple[str, ...],
     untrusted: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.uint16]:
-    """Return the values of :func:`interpolated` as a mosaic holds them: rounded, shape (len(sites),), uint16."""
+    """Return the values of :func:`interpolated` as a mosaic holds them: rounded, uint16."""
     values = interpolated(mosaic, sites, cfa, untrusted).values
     return values.round().clip(0, 65535).astype(np.uint16)
 

@@ -55,6 +55,8 @@ class Defect:
     origin : str
         The grid it was found on, such as ``raw:3904x2616``, where that is another than the map's: the site
         was carried over, and `strength` is in DN of that grid. Else "".
+    strength_sd : float or None
+        Standard error of `strength`, in the same unit; None where it is not known.
     """
 
     row: int
@@ -73,6 +75,7 @@ class Defect:
     last_bad: datetime | None = None
     first_good: datetime | None = None
     origin: str = ""
+    strength_sd: float | None = None
 
     def bad_on(self, day: datetime | None) -> bool:
         """Whether the site may have been bad at that moment (None: unknown, so yes)."""

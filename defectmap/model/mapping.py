@@ -200,6 +200,7 @@ def _judge(
         colour=colour,
         strength=verdict.strength,
         unit=verdict.unit,
+        strength_sd=verdict.strength_sd,
         confidence=max(abs(float(score[one.index])) for score in part.scores.values()),
         frames_seen=len(sighted.frames),
         scenes=scenes,

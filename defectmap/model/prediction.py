@@ -31,6 +31,9 @@ _TEXTURE = np.float32(0.09)
 _QUARTILE = 0.31864
 """25th percentile of |x| of a standard normal variable: low, so that texture hardly moves it."""
 
+_MEDIAN = 0.17
+"""Variance of the median of eight normal variables, relative to theirs: so much it adds to residuals."""
+
 _HIGHLIGHT = 0.94
 """Above this share of the range a neighbour may be clipped, and the prediction with it."""
 
@@ -263,6 +266,29 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
 def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:
     """Return the standard deviation in DN that a noise code stands for."""
     return np.asarray((1.0 + (code % 8 + 0.5) / 8.0) * 2.0 ** (code // 8 - 2.0))
+
+
+def noise_variance(
+    values: NDArray[Any], model: PlaneModel, levels: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the variance of single readings at some levels, as the plane itself shows it.
+
+    Parameters
+    ----------
+    values : ndarray of shape (rows, cols), uint8 or uint16
+        DN.
+    model : PlaneModel
+    levels : ndarray of float64
+        In DN.
+
+    Returns
+    -------
+    ndarray of the shape of `levels`, float64
+        In DN squared; of levels that the plane does not hold, that of the nearest which it does.
+    """
+    table, shift = _noise_variance(_padded(values, model.pad), *values.shape, model)
+    at = np.clip(2.0 * levels, 0, (table.size << shift) - 1).astype(np.int64) >> shift
+    return table[at].astype(np.float64) / (1.0 + _MEDIAN)
 
 
 def _activity_narrowings(

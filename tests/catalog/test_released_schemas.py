@@ -47,6 +47,8 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         assert [(defect.row, defect.col, defect.kind) for defect in revision.maps[raw.id]] == [
             (3, 4, Kind.HOT)
         ]
+        known_to = [defect.strength_sd for defect in revision.maps[raw.id]]
+        assert known_to == [3.5 if frozen.stem >= "schema-0004" else None]
         columns = [(list(column.sites()), column.last_good) for column in revision.maps[raw.id].lines]
         half = ([(2, 5), (4, 5), (6, 5), (8, 5)], datetime(2009, 5, 1, 12))
         assert columns == ([half] if frozen.stem >= "schema-0003" else [])

@@ -228,3 +228,24 @@ def test_offset_behind_a_tone_curve(opposed: bool) -> None:
     gain = np.tile([16.0, 32.0, 64.0, 64.0], 4)
     site = _rendered(600.0 * gain, light, opposed)
     assert classify(site, 6.0).kind is Kind.OFFSET
+
+
+@pytest.mark.parametrize(
+    ("bad", "kind"),
+    [
+        (Bad(offset=60.0), Kind.OFFSET),
+        (Bad(gain=0.8), Kind.DIM),
+        (Bad(gain=0.02), Kind.DEAD),
+        (Bad(level=900.0), Kind.STUCK),
+    ],
+)
+def test_how_well_a_strength_is_known(bad, kind):
+    """Strengths of sites that respond come with a standard error that their true error agrees with."""
+    defect = only(Sensor({SITE: bad}).map())
+    assert defect.kind is kind
+    if kind in {Kind.DEAD, Kind.STUCK}:
+        assert defect.strength_sd is None
+        return
+    truth = bad.offset or bad.gain
+    assert defect.strength_sd < 0.1 * truth
+    assert abs(defect.strength - truth) < 4.0 * defect.strength_sd

@@ -57,6 +57,7 @@ def make(path: Path) -> None:
         hot = Defect(
             3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, first_bad=datetime(2009, 5, 1, 12)
         )
+        hot = replace(hot, strength_sd=3.5)
         carried = replace(hot, row=2, col=2, origin="raw:16x12")
         half = Structure(
             StructureKind.COLUMN, 2, 5, 9, 6, (2, 1), ((0, 0),), 7.5, -1, datetime(2009, 5, 1, 12)

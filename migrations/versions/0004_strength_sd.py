@@ -1,0 +1,15 @@
+"""How well the strength of a defect is known."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("defects", sa.Column("strength_sd", sa.Double))
