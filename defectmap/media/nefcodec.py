@@ -222,6 +222,13 @@ def decode(stream: bytes, height: int, width: int, coding: NefCoding) -> NDArray
     return indices
 
 
+def code_bits(coding: NefCoding) -> NDArray[np.int64]:
+    """Return what a difference takes in bits, by the number of its own; 0 where it has no code."""
+    lengths, _ = _code_book(coding.bits, coding.lossless)
+    bits: NDArray[np.int64] = np.where(lengths > 0, lengths + np.arange(16), 0)
+    return bits
+
+
 def _predictors(coding: NefCoding) -> NDArray[np.int64]:
     return np.array(coding.predictors, dtype=np.int64).reshape(2, 2)
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from defectmap.errors import FailedPhotoError, PhotoError
 from defectmap.media.dng import dng_bytes
+from defectmap.media.nefcodec import lossy_coding
 from defectmap.media.nefwriter import nef_bytes
 from defectmap.media.raw import decode_raw
 from defectmap.media.rawpatch import UnsupportedRawError, patch_obstacle, patch_raw
@@ -47,6 +48,13 @@ def _dng(tags=(), **options):
     file = io.BytesIO()
     tifffile.imwrite(file, _mosaic(), photometric="cfa", metadata=None, extratags=given, **options)
     return file.getvalue()
+
+
+def _split(compression, bits):
+    """Return a compressed NEF whose table is marked as one of those that change at a row of the picture."""
+    mark = {"lossless": b"\x46\x30", "lossy": b"\x44\x10"}[compression]
+    middle = (1 << bits - 1 if compression == "lossless" else lossy_coding(bits).predictors[0]).to_bytes(2)
+    return _nef(compression, bits).replace(mark + 4 * middle, b"\x44\x20" + 4 * middle)
 
 
 FILES = {
@@ -109,8 +117,8 @@ def test_no_change():
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        (lambda: _nef("lossless", 12), "compressed"),
-        (lambda: _nef("lossy", 14), "compressed"),
+        (lambda: _split("lossy", 12), "split curve"),
+        (lambda: _split("lossless", 14), "split curve"),
         (lambda: _dng([(50712, 3, 4096, tuple(range(4096)), True)], rowsperstrip=HEIGHT), "linearisation"),
         (lambda: _dng(rowsperstrip=HEIGHT, compression="zlib"), "compressed"),
         (lambda: b"\xff\xd8\xff\xe1 no raw", "mosaic"),
