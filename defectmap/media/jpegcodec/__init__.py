@@ -7,7 +7,8 @@ from defectmap.media.jpegcodec.errors import (
     UnsupportedJpegError,
 )
 from defectmap.media.jpegcodec.markers import Component, Header, parse_header
-from defectmap.media.jpegcodec.patch import Delta, JpegPatch
+from defectmap.media.jpegcodec.patch import JpegPatch
+from defectmap.media.jpegcodec.picture import Delta
 from defectmap.media.jpegcodec.repair import JpegRepair, repair_jpeg
 from defectmap.model.rendered import RenderedSite
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from defectmap.media.jpegcodec.errors import CorruptJpegError, UnsupportedJpegError
 
 _SOI, _EOI, _SOS, _DQT, _DNL, _DRI, _DHT, _DAC, _COM = 0xD8, 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xC4, 0xCC, 0xFE
-_APP0, _APP2, _APP14, _APP15 = 0xE0, 0xE2, 0xEE, 0xEF
+_APP0, _APP14, _APP15 = 0xE0, 0xEE, 0xEF
 _SUPPORTED_FRAMES: Final = {0xC0, 0xC1}
 _REFUSED_FRAMES: Final = {
     0xC2: "progressive",
@@ -48,8 +48,6 @@ class Component:
         Luma rows and columns per sample.
     quantisation : ndarray of shape (64,), int32
         Quantisation steps in zigzag order.
-    dc_table, ac_table : int
-        Index into :attr:`Header.tables`.
     """
 
     identifier: int
@@ -60,8 +58,6 @@ class Component:
     row_step: int
     col_step: int
     quantisation: NDArray[np.int32]
-    dc_table: int
-    ac_table: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +72,35 @@ class HuffmanTable:
         Code of a symbol, right-aligned.
     length : ndarray of shape (256,), uint8
         Bits of a symbol's code; 0 where the table has none.
+    specification : bytes
+        Counts and symbols, as a DHT segment holds them.
     """
 
     lookup: NDArray[np.uint16]
     code: NDArray[np.uint32]
     length: NDArray[np.uint8]
+    specification: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What the markers of a single-scan Huffman JPEG say.
+class Frame:
+    """What the frame header says of the picture.
 
     Attributes
     ----------
     height, width : int
         Stored size in luma samples.
     components : tuple of Component
-        One (grey) or three (Y, Cb, Cr), in the order of the scan.
-    tables : tuple of HuffmanTable
+        One (grey) or three (Y, Cb, Cr).
     mcu_rows, mcu_cols : int
-        Grid of minimum coded units.
-    restart_interval : int
-        MCUs between restart markers; 0 for none.
-    scan_start : int
-        Offset of the first entropy-coded byte.
-    indexed : bool
-        Whether a multi-picture index (MPF) points to places behind this picture.
+        Grid of minimum coded units of a scan of all components.
     """
 
     height: int
     width: int
     components: tuple[Component, ...]
-    tables: tuple[HuffmanTable, ...]
     mcu_rows: int
     mcu_cols: int
-    restart_interval: int
-    scan_start: int
-    indexed: bool
 
     @property
     def block_components(self) -> tuple[int, ...]:
@@ -120,6 +108,27 @@ class Header:
         if len(self.components) == 1:
             return (0,)
         return tuple(i for i, c in enumerate(self.components) for _ in range(c.across * c.down))
+
+
+@dataclass(frozen=True, slots=True)
+class Header(Frame):
+    """What the markers of a single-scan Huffman JPEG say.
+
+    Attributes
+    ----------
+    tables : tuple of HuffmanTable
+    choices : tuple of (int, int)
+        Index into `tables` of the DC and the AC table of each component.
+    restart_interval : int
+        MCUs between restart markers; 0 for none.
+    scan_start : int
+        Offset of the first entropy-coded byte.
+    """
+
+    tables: tuple[HuffmanTable, ...]
+    choices: tuple[tuple[int, int], ...]
+    restart_interval: int
+    scan_start: int
 
 
 def huffman_table(counts: bytes, symbols: bytes) -> HuffmanTable:
@@ -154,10 +163,10 @@ def huffman_table(counts: bytes, symbols: bytes) -> HuffmanTable:
             code += 1
         used += count
         code <<= 1
-    return HuffmanTable(lookup, code_of, length_of)
+    return HuffmanTable(lookup, code_of, length_of, counts + symbols)
 
 
-class _Reader:
+class Reader:
     """Walks the marker segments of `data`, never past its end."""
 
     def __init__(self, data: bytes, offset: int) -> None:
@@ -208,11 +217,11 @@ def parse_header(data: bytes) -> Header:
     """
     if data[:2] != b"\xff\xd8":
         raise CorruptJpegError("it does not begin like a JPEG file")
-    reader = _Reader(data, 2)
+    reader = Reader(data, 2)
     quantisation: dict[int, NDArray[np.int32]] = {}
     tables: dict[int, HuffmanTable] = {}
     frame: bytes | None = None
-    restart, transform, indexed = 0, 1, False
+    restart, transform = 0, 1
     while (marker := reader.marker()) != _SOS:
         if marker in (_EOI, _SOI) or marker in range(0xD0, 0xD8) or marker in (0x00, 0x01):
             raise CorruptJpegError("it ends or begins anew before any picture data")
@@ -228,20 +237,18 @@ def parse_header(data: bytes) -> Header:
                 raise CorruptJpegError("it has two frame headers")
             frame = body
         elif marker == _DQT:
-            quantisation |= _quantisation_tables(body)
+            quantisation |= quantisation_tables(body)
         elif marker == _DHT:
-            tables |= _huffman_tables(body)
+            tables |= huffman_tables(body)
         elif marker == _DRI:
             if len(body) != 2:
                 raise CorruptJpegError("its restart interval is malformed")
             restart = int.from_bytes(body, "big")
         elif marker == _APP14 and body[:5] == b"Adobe" and len(body) >= 12:
             transform = body[11]
-        elif marker == _APP2 and body[:4] == b"MPF\0":
-            indexed = True
     if frame is None:
         raise CorruptJpegError("it has no frame header before its scan")
-    return _assemble(frame, reader.body(), quantisation, tables, restart, transform, indexed, reader.offset)
+    return _assemble(parse_frame(frame, quantisation, transform), reader, tables, restart)
 
 
 def end_of_picture(data: bytes, offset: int) -> int:
@@ -265,7 +272,7 @@ def end_of_picture(data: bytes, offset: int) -> int:
     CorruptJpegError
         If the file ends first.
     """
-    reader = _Reader(data, offset)
+    reader = Reader(data, offset)
     while (marker := reader.marker()) != _EOI:
         if marker == _DNL:
             raise UnsupportedJpegError("its height is given again after the scan, which cannot be patched")
@@ -277,7 +284,8 @@ def end_of_picture(data: bytes, offset: int) -> int:
     return reader.offset
 
 
-def _quantisation_tables(body: bytes) -> dict[int, NDArray[np.int32]]:
+def quantisation_tables(body: bytes) -> dict[int, NDArray[np.int32]]:
+    """Read a DQT segment: steps in zigzag order by number of the table."""
     found: dict[int, NDArray[np.int32]] = {}
     at = 0
     while at < len(body):
@@ -294,7 +302,8 @@ def _quantisation_tables(body: bytes) -> dict[int, NDArray[np.int32]]:
     return found
 
 
-def _huffman_tables(body: bytes) -> dict[int, HuffmanTable]:
+def huffman_tables(body: bytes) -> dict[int, HuffmanTable]:
+    """Read a DHT segment: tables by their class (0x00 for DC, 0x10 for AC) and number."""
     found: dict[int, HuffmanTable] = {}
     at = 0
     while at < len(body):
@@ -307,38 +316,44 @@ def _huffman_tables(body: bytes) -> dict[int, HuffmanTable]:
     return found
 
 
-def _assemble(
-    frame: bytes,
-    scan: bytes,
-    quantisation: dict[int, NDArray[np.int32]],
-    tables: dict[int, HuffmanTable],
-    restart: int,
-    transform: int,
-    indexed: bool,
-    scan_start: int,
-) -> Header:
-    """Check frame and scan header against each other and against the tables."""
-    if len(frame) < 6 or len(frame) != 6 + 3 * frame[5]:
+def parse_frame(body: bytes, quantisation: dict[int, NDArray[np.int32]], transform: int) -> Frame:
+    """Read a frame header.
+
+    Parameters
+    ----------
+    body : bytes
+        Content of the SOF segment.
+    quantisation : dict
+        Tables by number.
+    transform : int
+        Colour transform that an Adobe segment names; 1 without one.
+
+    Returns
+    -------
+    Frame
+
+    Raises
+    ------
+    UnsupportedJpegError
+        If the picture is not grey or YCbCr with 8 bits, or its chroma is sampled unusually.
+    CorruptJpegError
+        If the header contradicts itself or names a table that is not there.
+    """
+    if len(body) < 6 or len(body) != 6 + 3 * body[5]:
         raise CorruptJpegError("its frame header is malformed")
-    precision, count = frame[0], frame[5]
-    height, width = int.from_bytes(frame[1:3], "big"), int.from_bytes(frame[3:5], "big")
+    precision, count = body[0], body[5]
+    height, width = int.from_bytes(body[1:3], "big"), int.from_bytes(body[3:5], "big")
     if precision != 8:
         raise UnsupportedJpegError(f"it has {precision} bits per sample, and only 8 can be patched")
     if height == 0:
         raise UnsupportedJpegError("its height is given only after the scan, which cannot be patched")
     if width == 0 or count == 0:
         raise CorruptJpegError("its frame is empty")
-    entries = [tuple(frame[6 + 3 * i : 9 + 3 * i]) for i in range(count)]
+    entries = [tuple(body[6 + 3 * i : 9 + 3 * i]) for i in range(count)]
     if count not in (1, 3):
         raise UnsupportedJpegError(f"it has {count} colour components, and only 1 or 3 can be patched")
     if count == 3 and (transform == 0 or bytes(e[0] for e in entries) == b"RGB"):
         raise UnsupportedJpegError("it stores red, green and blue planes, and only YCbCr can be patched")
-    if not scan or len(scan) != 4 + 2 * scan[0]:
-        raise CorruptJpegError("its scan header is malformed")
-    if scan[0] != count:
-        raise UnsupportedJpegError("it has several scans, which cannot be patched")
-    if scan[-3:] != b"\x00\x3f\x00":
-        raise UnsupportedJpegError("its scan is not sequential, which cannot be patched")
     samplings = [(e[1] >> 4, e[1] & 15) for e in entries]
     if not all(1 <= h <= 4 and 1 <= v <= 4 for h, v in samplings):
         raise CorruptJpegError("its sampling factors are out of range")
@@ -347,24 +362,41 @@ def _assemble(
         raise UnsupportedJpegError("its chroma is sampled in an unusual ratio, which cannot be patched")
     if count > 1 and sum(h * v for h, v in samplings) > 10:
         raise CorruptJpegError("its units hold more than 10 blocks")
-    used: dict[int, int] = {}
-    components = []
-    for i, ((identifier, _, table), (h, v)) in enumerate(zip(entries, samplings, strict=True)):
-        selector, choice = scan[1 + 2 * i], scan[2 + 2 * i]
-        dc, ac = choice >> 4, 0x10 | (choice & 15)
-        if selector != identifier:
-            raise CorruptJpegError("its scan names components that its frame does not have")
-        if table not in quantisation or dc not in tables or ac not in tables:
-            raise CorruptJpegError("it lacks a table that its scan needs")
-        components.append(
-            Component(
-                identifier, h, v, -(-height * v // most_v), -(-width * h // most_h), most_v // v, most_h // h,
-                quantisation[table], used.setdefault(dc, len(used)), used.setdefault(ac, len(used)),
-            )
-        )  # fmt: skip
+    if any(table not in quantisation for _, _, table in entries):
+        raise CorruptJpegError("it lacks a table that its scan needs")
+    components = tuple(
+        Component(
+            identifier, h, v, -(-height * v // most_v), -(-width * h // most_h), most_v // v, most_h // h,
+            quantisation[table],
+        )
+        for (identifier, _, table), (h, v) in zip(entries, samplings, strict=True)
+    )  # fmt: skip
     # The unit of a single component is one block, whatever its sampling factors (T.81 A.2.2).
     unit_v, unit_h = (8 * most_v, 8 * most_h) if count > 1 else (8, 8)
+    return Frame(height, width, components, -(-height // unit_v), -(-width // unit_h))
+
+
+def _assemble(frame: Frame, reader: Reader, tables: dict[int, HuffmanTable], restart: int) -> Header:
+    """Check the scan header against the frame and the tables."""
+    scan = reader.body()
+    count = len(frame.components)
+    if not scan or len(scan) != 4 + 2 * scan[0]:
+        raise CorruptJpegError("its scan header is malformed")
+    if scan[0] != count:
+        raise UnsupportedJpegError("it has several scans, which cannot be patched")
+    if scan[-3:] != b"\x00\x3f\x00":
+        raise UnsupportedJpegError("its scan is not sequential, which cannot be patched")
+    used: dict[int, int] = {}
+    choices = []
+    for i, component in enumerate(frame.components):
+        selector, choice = scan[1 + 2 * i], scan[2 + 2 * i]
+        dc, ac = choice >> 4, 0x10 | (choice & 15)
+        if selector != component.identifier:
+            raise CorruptJpegError("its scan names components that its frame does not have")
+        if dc not in tables or ac not in tables:
+            raise CorruptJpegError("it lacks a table that its scan needs")
+        choices.append((used.setdefault(dc, len(used)), used.setdefault(ac, len(used))))
     return Header(
-        height, width, tuple(components), tuple(tables[key] for key in used),
-        -(-height // unit_v), -(-width // unit_h), restart, scan_start, indexed,
+        frame.height, frame.width, frame.components, frame.mcu_rows, frame.mcu_cols,
+        tuple(tables[key] for key in used), tuple(choices), restart, reader.offset,
     )  # fmt: skip

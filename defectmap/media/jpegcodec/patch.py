@@ -7,57 +7,20 @@ change with them, are coded anew, with the file's own tables; all other bits are
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
-from defectmap.media.jpegcodec.markers import Component, Header, end_of_picture, parse_header
+from defectmap.media.jpegcodec.markers import Header, end_of_picture, parse_header
 from defectmap.media.jpegcodec.mpf import head_of_grown
-
-Blocks = NDArray[np.int32]
-Floats = NDArray[np.float64]
-Length = Literal["any", "keep"]
+from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
 _FIT_TRIES: Final = 48
-
-
-def _zigzag() -> NDArray[np.intp]:
-    """Row-major index of each coefficient in zigzag order (T.81 figure A.6)."""
-    cells = [(r, c) for r in range(8) for c in range(8)]
-    cells.sort(key=lambda rc: (rc[0] + rc[1], rc[1] if (rc[0] + rc[1]) % 2 == 0 else rc[0]))
-    return np.array([8 * r + c for r, c in cells], np.intp)
-
-
-_ZIGZAG: Final = _zigzag()
-_FREQUENCY: Final = np.arange(8)[:, None]
-_DCT: Final[Floats] = np.cos((2 * np.arange(8) + 1) * _FREQUENCY * np.pi / 16) / np.where(
-    _FREQUENCY, 2, 8**0.5
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """What to add to the samples of one component.
-
-    Attributes
-    ----------
-    component : int
-        0 for Y, 1 for Cb, 2 for Cr.
-    top, left : int
-        Place of the first value on the component's own grid.
-    values : ndarray of shape (rows, columns), float64
-    """
-
-    component: int
-    top: int
-    left: int
-    values: Floats
 
 
 def _kernels() -> ModuleType:
@@ -67,8 +30,8 @@ def _kernels() -> ModuleType:
     return kernels
 
 
-class JpegPatch:
-    """A JPEG whose samples can be read and changed in a few places.
+class JpegPatch(BlockPicture):
+    """A JPEG of one sequential scan whose samples can be read and changed in a few places.
 
     Parameters
     ----------
@@ -88,17 +51,11 @@ class JpegPatch:
     """
 
     def __init__(self, data: bytes) -> None:
-        self.header: Header = parse_header(data)
+        header = parse_header(data)
+        self.header: Header = header
         self._data = data
         self._kernels = _kernels()
-        header = self.header
-        self._plan = np.array(
-            [
-                (c, header.components[c].dc_table, header.components[c].ac_table)
-                for c in header.block_components
-            ],
-            np.int64,
-        )
+        self._plan = np.array([(c, *header.choices[c]) for c in header.block_components], np.int64)
         self._lookups = np.stack([t.lookup for t in header.tables])
         self._codes = np.stack([t.code for t in header.tables])
         self._lengths = np.stack([t.length for t in header.tables])
@@ -175,64 +132,14 @@ class JpegPatch:
         mcu = row // chosen.down * self.header.mcu_cols + col // chosen.across
         return mcu, before + row % chosen.down * chosen.across + col % chosen.across
 
-    def window(self, component: int, top: int, left: int, height: int, width: int) -> Floats:
-        """Return samples of a component, neither rounded nor clipped.
+    def _block(self, component: int, row: int, col: int) -> Blocks:
+        mcu, place = self._address(component, row, col)
+        block: Blocks = self._mcu(mcu)[place]
+        return block
 
-        Parameters
-        ----------
-        component : int
-            0 for Y, 1 for Cb, 2 for Cr.
-        top, left, height, width : int
-            Rectangle on the component's own grid.
-
-        Returns
-        -------
-        ndarray of shape (height, width), float64
-            Values around 128 for mid grey or no colour.
-
-        Raises
-        ------
-        IndexError
-            If the rectangle is empty or reaches out of the component.
-        """
-        chosen = self._checked(component, top, left, height, width)
-        rows = range(top // 8, (top + height - 1) // 8 + 1)
-        cols = range(left // 8, (left + width - 1) // 8 + 1)
-        coefficients = np.zeros((len(rows), len(cols), 64))
-        for i, row in enumerate(rows):
-            for j, col in enumerate(cols):
-                mcu, place = self._address(component, row, col)
-                coefficients[i, j, _ZIGZAG] = self._mcu(mcu)[place] * chosen.quantisation
-        squares = _DCT.T @ coefficients.reshape(len(rows), len(cols), 8, 8) @ _DCT + 128.0
-        whole = squares.swapaxes(1, 2).reshape(8 * len(rows), 8 * len(cols))
-        up, across = top - 8 * rows[0], left - 8 * cols[0]
-        return whole[up : up + height, across : across + width]
-
-    def _checked(self, component: int, top: int, left: int, height: int, width: int) -> Component:
-        chosen = self.header.components[component]
-        if min(top, left) < 0 or min(height, width) < 1:
-            raise IndexError("the window is empty or begins outside of the picture")
-        if top + height > chosen.height or left + width > chosen.width:
-            raise IndexError("the window reaches out of the picture")
-        return chosen
-
-    def add(self, deltas: Sequence[Delta]) -> None:
-        """Add to samples: ``q += round(DCT(delta) / step)`` in the blocks concerned, all or nothing.
-
-        A coefficient that the file's tables cannot code becomes the nearest one that they can, unless too
-        much of the change would be lost so.
-
-        Parameters
-        ----------
-        deltas : sequence of Delta
-
-        Raises
-        ------
-        MissingSymbolError
-            If the tables have no code for what the repair needs; nothing is changed then.
-        IndexError
-            If a delta reaches out of its component.
-        """
+    def add(self, deltas: Sequence[Delta]) -> None:  # noqa: D102 - as its base says
+        # A coefficient that the tables cannot code becomes the nearest one that they can, unless too much of
+        # the change would be lost so.
         wanted: dict[int, Blocks] = {}
         touched: set[tuple[int, int]] = set()
         for delta in deltas:
@@ -253,18 +160,8 @@ class JpegPatch:
 
     def _changes(self, delta: Delta) -> Iterator[tuple[int, int, Blocks]]:
         """MCU, place and change of each block that a delta changes."""
-        height, width = delta.values.shape
-        chosen = self._checked(delta.component, delta.top, delta.left, height, width)
-        row, col = delta.top // 8, delta.left // 8
-        rows, cols = (delta.top + height + 7) // 8 - row, (delta.left + width + 7) // 8 - col
-        canvas = np.zeros((8 * rows, 8 * cols))
-        up, across = delta.top - 8 * row, delta.left - 8 * col
-        canvas[up : up + height, across : across + width] = delta.values
-        squares = canvas.reshape(rows, 8, cols, 8).swapaxes(1, 2)
-        spectra = (_DCT @ squares @ _DCT.T).reshape(rows, cols, 64)[..., _ZIGZAG]
-        changes = np.rint(spectra / chosen.quantisation).astype(np.int32)
-        for i, j in np.argwhere(changes.any(axis=2)).tolist():
-            yield *self._address(delta.component, row + i, col + j), changes[i, j]
+        for row, col, change in self._changed_blocks(delta):
+            yield *self._address(delta.component, row, col), change
 
     def _settle(self, wanted: dict[int, Blocks], touched: set[tuple[int, int]]) -> None:
         """Make the touched blocks codable and check every block whose coding depends on them."""
@@ -292,28 +189,7 @@ class JpegPatch:
             dc[self._plan[:, 0]] = before[:, 0]  # the last block of a component wins
         return dc
 
-    def to_bytes(self, length: Length = "any") -> bytes:
-        """Return the file with the changes.
-
-        It keeps its length where it can: a shorter scan is followed by fill bytes, from a longer one a few
-        of the finest +-1 coefficients of changed blocks are dropped.
-
-        Parameters
-        ----------
-        length : {"any", "keep"}
-            Whether the file may become longer where it cannot keep its length. A multi-picture index is
-            corrected then.
-
-        Returns
-        -------
-        bytes
-
-        Raises
-        ------
-        JpegLengthError
-            If the length cannot be kept and must be: because that was asked for, or because offsets that
-            are not known might point to what lies behind the picture.
-        """
+    def to_bytes(self, length: Length = "any") -> bytes:  # noqa: D102 - as its base says
         changed = {
             mcu: blocks for mcu, blocks in self._changed.items() if (blocks != self._original(mcu)).any()
         }

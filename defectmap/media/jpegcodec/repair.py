@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import MissingSymbolError
-from defectmap.media.jpegcodec.patch import Delta, JpegPatch, Length
+from defectmap.media.jpegcodec.patch import JpegPatch
+from defectmap.media.jpegcodec.picture import BlockPicture, Delta, Length
 from defectmap.model.footprints import Footprints
 from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
 
@@ -98,7 +99,7 @@ def _close(site: RenderedSite, group: Sequence[RenderedSite]) -> bool:
     return any(max(abs(site.row - s.row), abs(site.col - s.col)) < 4 * REACH for s in group)
 
 
-def _contrast(patch: JpegPatch, group: Sequence[RenderedSite]) -> float:
+def _contrast(patch: BlockPicture, group: Sequence[RenderedSite]) -> float:
     """How far the group's strongest pixel is from its surroundings."""
     strongest = 0.0
     for site in group:
@@ -107,11 +108,11 @@ def _contrast(patch: JpegPatch, group: Sequence[RenderedSite]) -> float:
     return strongest
 
 
-def _planes(patch: JpegPatch, group: Sequence[RenderedSite]) -> list[Plane]:
+def _planes(patch: BlockPicture, group: Sequence[RenderedSite]) -> list[Plane]:
     return [_plane(patch, i, group, REACH) for i in range(len(patch.header.components))]
 
 
-def _plane(patch: JpegPatch, index: int, group: Sequence[RenderedSite], reach: int) -> Plane:
+def _plane(patch: BlockPicture, index: int, group: Sequence[RenderedSite], reach: int) -> Plane:
     """Window of a component around the group, as far as the picture goes."""
     component = patch.header.components[index]
     rows = [s.row // component.row_step for s in group]
