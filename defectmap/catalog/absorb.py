@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +23,11 @@ _NAMED_AT_MOST = 10
 
 
 def absorb(catalog: Catalog, shard_path: Path) -> AbsorbReport:
-    """Add a shard's sensors, streams, frames, sightings, evidence and files; all of it or nothing.
+    """Add a shard's sensors, streams, frames, sightings, evidence, files and lists; all or nothing.
 
-    A shard whose frames are all here already changes nothing. Files whose path is known keep what is known
-    here. The shard is verified first and only read; its revisions and repairs stay with it.
+    Of a shard whose frames are all here already only lists of other programs are added, where they are new.
+    Files whose path is known keep what is known here. The shard is verified first and only read; its
+    revisions and repairs stay with it.
 
     Parameters
     ----------
@@ -46,6 +49,7 @@ def absorb(catalog: Catalog, shard_path: Path) -> AbsorbReport:
         with catalog.transaction():
             new, known = _overlap(catalog, shard)
             if not new:
+                _copy_lists(catalog, shard)
                 return AbsorbReport(0, known=True, streams=())
             if known:
                 raise ShardRefusedError(_partly_known(shard_path, known, len(new) + len(known)))
@@ -57,6 +61,7 @@ def absorb(catalog: Catalog, shard_path: Path) -> AbsorbReport:
             frames = _copy_frames(catalog, shard, streams)
             _copy_files(catalog, shard, frames)
             _add_planes(catalog, shard, streams)
+            _copy_lists(catalog, shard)
     return AbsorbReport(len(frames), known=False, streams=tuple(sorted(set(streams.values()))))
 
 
@@ -140,6 +145,26 @@ def _add_planes(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) ->
                 catalog.evidence.add_plane_of(
                     shard.evidence, PlaneKey(theirs, epoch, name), PlaneKey(ours, epoch, name)
                 )
+
+
+def _copy_lists(catalog: Catalog, shard: Catalog) -> None:
+    """Add the shard's lists of other programs that are not here; two of one name are both kept."""
+    for theirs in shard.sensors.all():
+        ours = next((s for s in catalog.sensors.all() if s.identity == theirs.identity), None)
+        lists = shard.imports.of_sensor(theirs.id)
+        if ours is None or not lists:
+            continue
+        grids = {stream.id: stream.grid for stream in shard.sensors.streams(theirs.id)}
+        streams = {stream.grid: stream.id for stream in catalog.sensors.streams(ours.id)}
+        for stored in lists:
+            stream_id = streams.get(grids[stored.stream_id])
+            here = [one.record for one in catalog.imports.of_sensor(ours.id) if one.stream_id == stream_id]
+            if stream_id is None or any(record.digest == stored.record.digest for record in here):
+                continue
+            taken = {record.name for record in here}
+            numbered = (f"{stored.record.name} ({number})" for number in count(2))
+            name = next(n for n in chain([stored.record.name], numbered) if n not in taken)
+            catalog.imports.add(stream_id, replace(stored.record, name=name))
 
 
 def _rows(catalog: Catalog, kind: type[Base]) -> Iterator[dict[str, Any]]:

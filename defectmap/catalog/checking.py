@@ -52,6 +52,7 @@ def problems(catalog: Catalog) -> Iterator[str]:
     yield from _plane_problems(catalog)
     yield from _sightings_problems(catalog)
     yield from _ledger_problems(catalog)
+    yield from catalog.imports.problems()
 
 
 def _plane_problems(catalog: Catalog) -> Iterator[str]:

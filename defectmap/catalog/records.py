@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from defectmap.model.defects import DefectMap
 from defectmap.model.frame import Conditions
+from defectmap.model.listed import ListedSite
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
 Outcome = Literal["frame", "skipped", "failed"]
@@ -161,6 +162,39 @@ class Revision:
     def maps(self) -> Mapping[int, DefectMap]:
         """The maps by stream id."""
         return self.content.maps
+
+
+@dataclass(frozen=True, slots=True)
+class ListRecord:
+    """A list of another program.
+
+    Attributes
+    ----------
+    name : str
+        What it is called here.
+    format : str
+        How it was written.
+    digest : bytes
+        32-byte digest of the file it was read from.
+    imported : datetime
+    sites : tuple of ListedSite
+        On the grid of its stream, each once.
+    """
+
+    name: str
+    format: str
+    digest: bytes
+    imported: datetime
+    sites: tuple[ListedSite, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredList:
+    """A list of the catalog."""
+
+    id: int
+    stream_id: int
+    record: ListRecord
 
 
 @dataclass(frozen=True, slots=True)

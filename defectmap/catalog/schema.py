@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0004"
+HEAD: Final = "0005"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -341,6 +341,39 @@ class StructureRow(Base):
     first_good: Mapped[datetime | None]
 
     __table_args__ = (Index(None, "revision_id", "stream_id"),)
+
+
+class ListRow(Base):
+    """One list of another program, on the grid of a stream; `digest` is that of the file it was read from.
+
+    It is no evidence: what it names is judged by nothing here, and goes when it goes.
+    """
+
+    __tablename__ = "lists"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
+    name: Mapped[str]
+    format: Mapped[str]
+    digest: Mapped[bytes]
+    imported: Mapped[datetime]
+
+    __table_args__ = (
+        UniqueConstraint("stream_id", "name"),
+        CheckConstraint("length(digest) = 32", name="digest"),
+    )
+
+
+class ListedSiteRow(Base):
+    """A photosite that a list calls bad: from `since` on, NULL for always, and no more from `until` on."""
+
+    __tablename__ = "listed_sites"
+
+    list_id: Mapped[int] = mapped_column(ForeignKey("lists.id"), primary_key=True)
+    row: Mapped[int] = mapped_column(primary_key=True)
+    col: Mapped[int] = mapped_column(primary_key=True)
+    since: Mapped[datetime | None]
+    until: Mapped[datetime | None]
 
 
 class RepairRow(Base):

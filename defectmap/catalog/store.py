@@ -20,6 +20,7 @@ from defectmap.catalog.database import Database
 from defectmap.catalog.evidence import Evidence
 from defectmap.catalog.files import Files
 from defectmap.catalog.frames import Frames
+from defectmap.catalog.imports import Imports
 from defectmap.catalog.migrating import migrate, schema_revision
 from defectmap.catalog.repairs import Repairs
 from defectmap.catalog.revisions import Revisions
@@ -51,6 +52,8 @@ class Catalog:
         Defect maps.
     repairs : Repairs
         Files that were written.
+    imports : Imports
+        Lists of other programs.
     database : Database
         The connection behind them, for the modules of this package.
     """
@@ -64,6 +67,7 @@ class Catalog:
         self.evidence = Evidence(database)
         self.revisions = Revisions(database)
         self.repairs = Repairs(database)
+        self.imports = Imports(database)
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ import pytest
 from defectmap.catalog import check, open_catalog, upgrade
 from defectmap.catalog.schema import HEAD
 from defectmap.model.defects import Kind
+from defectmap.model.listed import ListedSite
 
 FROZEN = sorted((Path(__file__).parent / "assets").glob("schema-*.sqlite"))
 
@@ -59,6 +60,9 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         else:
             assert catalog.sensors.registrations(sensor.id) == {}
             assert len(revision.maps[jpeg.id]) == 0
+        lists = [(stored.record.name, stored.record.sites) for stored in catalog.imports.of_sensor(sensor.id)]
+        sites = (ListedSite(3, 4), ListedSite(5, 6, datetime(2008, 2, 29, 12), datetime(2009, 5, 2)))
+        assert lists == ([(".badpixels", sites)] if frozen.stem >= "schema-0005" else [])
         assert [stored.repair.backup for stored in catalog.repairs.select()] == [
             Path("/photos/kept/DSC_0001.NEF")
         ]

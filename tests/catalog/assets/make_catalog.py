@@ -17,10 +17,11 @@ from pathlib import Path
 import numpy as np
 
 from defectmap.catalog import open_catalog
-from defectmap.catalog.records import FileRecord, FrameRecord, RepairRecord, RevisionRecord
+from defectmap.catalog.records import FileRecord, FrameRecord, ListRecord, RepairRecord, RevisionRecord
 from defectmap.catalog.schema import HEAD
 from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
 from defectmap.model.frame import Conditions
+from defectmap.model.listed import ListedSite
 from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
@@ -66,6 +67,8 @@ def make(path: Path) -> None:
         catalog.revisions.save(sensor.id, RevisionRecord(maps, CREATED, "0.1.0", 1, 3, 3, {"threshold": 6.2}))
         revision = catalog.revisions.latest(sensor.id)
         assert revision is not None
+        sites = (ListedSite(3, 4), ListedSite(5, 6, datetime(2008, 2, 29, 12), datetime(2009, 5, 2)))
+        catalog.imports.add(raw.id, ListRecord(".badpixels", "dcraw", b"d" * 32, CREATED, sites))
         source, kept = Path("/photos/DSC_0001.NEF"), Path("/photos/kept/DSC_0001.NEF")
         catalog.repairs.record(RepairRecord(source, source, kept, b"a" * 32, b"b" * 32, revision.id, CREATED))
 
