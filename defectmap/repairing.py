@@ -26,7 +26,6 @@ from defectmap.media.jpegcodec.errors import (
     UnsupportedJpegError,
 )
 from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites
-from defectmap.model.correction import corrected_values
 from defectmap.model.defects import Defect, Structure
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.sensor import Grid, SensorIdentity
@@ -201,7 +200,7 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
         )
     sites = mosaic_sites(frame, task.defects, task.conditions.captured)
     lines = line_sites(frame, [s for s in task.structures if s.is_line])
-    fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), _untrusted(task))
+    fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), task)
     if not changed:
         return Corrected(None, (), "shows none of its known defects")
     top, left = frame.geometry.top, frame.geometry.left
@@ -237,18 +236,15 @@ def _untrusted(task: Correction) -> NDArray[np.bool_]:
     return marked
 
 
-def _fixed(frame: RawFrame, sites: Sites, untrusted: NDArray[np.bool_]) -> tuple[RawFrame, Sites]:
+def _fixed(frame: RawFrame, sites: Sites, task: Correction) -> tuple[RawFrame, Sites]:
     """Return the frame with the sites replaced, and those that really changed.
 
     No bad site predicts another.
     """
+    from defectmap.model.restoration import restored_values  # noqa: PLC0415 - only raw files need it
+
     top, left = frame.geometry.top, frame.geometry.left
-    height, width = frame.mosaic.shape
-    visible = [(row - top, col - left) for row, col in sites]
-    inside = untrusted[top : top + height, left : left + width]
-    # A filter may overshoot; what the frame holds nowhere may not even fit its samples.
-    values = corrected_values(frame.mosaic, visible, frame.geometry.cfa, inside)
-    values = values.clip(0, frame.mosaic.max())
+    values = restored_values(frame, sites, task.defects, task.conditions, _untrusted(task))
     mosaic = frame.mosaic.copy()
     changed = []
     for (row, col), value in zip(sites, values, strict=True):
