@@ -52,9 +52,10 @@ def plan(
         each goes into a folder `defectmap` beside its source.
     in_place : bool
         Change the photos themselves; their originals go into a folder `defectmap-originals` beside them.
-    format : {"same", "dng"}
-        "same" keeps uncompressed TIFF-structured raws (NEF, DNG) and JPEGs in their format, and makes other
-        raws DNG; "dng" makes every raw DNG.
+    format : {"same", "dng", "tiff", "jpeg"}
+        "same" keeps NEFs, uncompressed raws of TIFF structure such as DNG, and JPEGs in their format, and
+        makes other raws DNG. Every raw becomes a DNG with "dng", a rendered picture with "tiff" (16 bits per
+        channel) or "jpeg". A JPEG stays what it is; with "dng" and "tiff" it is skipped.
 
     Returns
     -------

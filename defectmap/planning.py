@@ -25,7 +25,12 @@ from defectmap.model.frame import Conditions
 from defectmap.model.sensor import Grid, StreamKind
 from defectmap.repairing import Corrected, Correction
 
-Format = Literal["same", "dng"]
+Format = Literal["same", "dng", "tiff", "jpeg"]
+_SUFFIXES: dict[Format, tuple[str, ...]] = {
+    "dng": (".dng",),
+    "tiff": (".tif", ".tiff"),
+    "jpeg": (".jpg", ".jpeg"),
+}
 Status = Literal["planned", "repaired", "clean", "skipped", "failed"]
 
 
@@ -278,7 +283,7 @@ class Planner:
         if self._in_place:
             destination, replaces = path, original.present
         else:
-            destination = _as_dng(path, destination) if form == "dng" else destination
+            destination = _renamed(path, destination, form) if form != "same" else destination
             replaces, by = self._earlier_output(path, original, destination)
             if by == revision.id:
                 return Step(
@@ -302,11 +307,16 @@ class Planner:
         return Step(planned, task, revision.id, original.frame_id, replaces)
 
     def _form(self, original: _Original) -> Format:
-        """Return the format to write; a compressed raw has no other than DNG."""
+        """Return the format to write; a raw that cannot be changed as it is becomes a DNG."""
         if original.kind == "jpeg":
+            if self._format in ("dng", "tiff"):
+                raise SkippedPhotoError(
+                    f"is a JPEG, and would lose by becoming a {self._format.upper()}: leave out --format to "
+                    "repair it as it is"
+                )
             return "same"
-        if self._format == "dng":
-            return "dng"
+        if self._format != "same":
+            return self._format
         from defectmap.media.rawpatch import patch_obstacle  # noqa: PLC0415
 
         obstacle = patch_obstacle(read_photo(original.file))
@@ -360,12 +370,16 @@ class Planner:
         )
 
 
-def _as_dng(path: Path, destination: Path) -> Path:
-    """Return where a photo goes as DNG; a photo beside it that is a DNG of that name keeps the name."""
-    beside = (path.with_suffix(suffix) for suffix in (".dng", ".DNG"))
-    if path.suffix.lower() != ".dng" and any(file.exists() for file in beside):
-        return destination.with_name(f"{destination.name}.dng")
-    return destination.with_suffix(".dng")
+def _renamed(path: Path, destination: Path, form: Format) -> Path:
+    """Return where a photo goes in another format.
+
+    A photo beside it that has that name already keeps it.
+    """
+    suffixes = _SUFFIXES[form]
+    beside = (path.with_suffix(s) for suffix in suffixes for s in (suffix, suffix.upper()))
+    if path.suffix.lower() not in suffixes and any(file.exists() for file in beside):
+        return destination.with_name(destination.name + suffixes[0])
+    return destination.with_suffix(suffixes[0])
 
 
 def _clean(blank: Repair, reason: str) -> Repair:

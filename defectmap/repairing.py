@@ -52,8 +52,8 @@ class Correction:
     conditions : Conditions
     defects : tuple of Defect
         Those that may have been bad when the photo was taken.
-    form : {"same", "dng"}
-        Whether the file keeps its format or becomes a DNG.
+    form : {"same", "dng", "tiff", "jpeg"}
+        What is written of a raw: its own format, a DNG, or a picture rendered from it.
     structures : tuple of Structure
         Bad columns and rows, which are repaired in raw files, and lattices, whose sites are left as they are
         and help to repair no other. There is at least one defect or line.
@@ -65,7 +65,7 @@ class Correction:
     identity: SensorIdentity
     conditions: Conditions
     defects: tuple[Defect, ...]
-    form: Literal["same", "dng"] = "same"
+    form: Literal["same", "dng", "tiff", "jpeg"] = "same"
     structures: tuple[Structure, ...] = ()
 
 
@@ -191,6 +191,7 @@ def _guarded(task: Correction) -> Corrected | PhotoError:
 
 def _correct_raw(data: bytes, task: Correction) -> Corrected:
     from defectmap.media.raw import decode_raw  # noqa: PLC0415 - LibRaw loads slowly
+    from defectmap.media.rawforms import write_mosaic  # noqa: PLC0415
 
     frame = decode_raw(data)
     if frame.grid != task.grid:
@@ -203,26 +204,17 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
     fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), task)
     if not changed:
         return Corrected(None, (), "shows none of its known defects")
-    top, left = frame.geometry.top, frame.geometry.left
-    if task.form == "dng":
-        from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads tifffile and exiv2
-        from defectmap.media.raw import read_colour  # noqa: PLC0415
-
-        repaired = dng_bytes(
-            fixed.mosaic,
-            fixed.geometry,
-            read_colour(data, task.identity),
-            source=data,
-            orientation=task.conditions.orientation or 1,
-        )
-    else:
-        from defectmap.media.rawpatch import patch_raw  # noqa: PLC0415
-
-        values = {(row, col): int(fixed.mosaic[row - top, col - left]) for row, col in changed}
-        repaired = patch_raw(data, values)
-    if not np.array_equal(decode_raw(repaired).mosaic, fixed.mosaic):
-        raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
-    return Corrected(repaired, changed)
+    repaired, held = write_mosaic(
+        data,
+        frame,
+        fixed.mosaic,
+        task.form,
+        identity=task.identity,
+        orientation=task.conditions.orientation or 1,
+    )
+    if not held:
+        return Corrected(None, (), "cannot hold better values of its known defects")
+    return Corrected(repaired, held)
 
 
 def _untrusted(task: Correction) -> NDArray[np.bool_]:

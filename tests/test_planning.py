@@ -115,19 +115,52 @@ def test_output_folder(world, tmp_path):
     out = tmp_path / "out"
     repairs = world.fix(world.photos, output=out)
     assert repairs[NEF].output == out / NEF
-    assert repairs[COMPRESSED].output == out / "more" / "DSC_0004.dng"
+    assert repairs[COMPRESSED].output == out / "more" / COMPRESSED
     assert sorted(contents(out)) == sorted(
-        ["more/DSC_0004.dng", *(f"DSC_000{n}.{kind}" for n in (1, 2, 3) for kind in ("JPG", "NEF"))]
+        [f"more/{COMPRESSED}", *(f"DSC_000{n}.{kind}" for n in (1, 2, 3) for kind in ("JPG", "NEF"))]
     )
 
 
 def test_raw_beside_its_dng(world):
-    """A compressed raw that lies beside a DNG of its name is repaired too, under a name that holds both."""
+    """A raw that lies beside a DNG of its name is made a DNG too, under a name that holds both."""
     write_shoot(camera(), world.photos / "more", 1, ("dng",), first=3)
-    first = world.fix(world.photos / "more" / COMPRESSED)[COMPRESSED]
+    first = world.fix(world.photos / "more" / COMPRESSED, format="dng")[COMPRESSED]
     assert (first.status, first.output.name) == ("repaired", f"{COMPRESSED}.dng")
-    again = world.fix(world.photos / "more" / COMPRESSED)[COMPRESSED]
+    again = world.fix(world.photos / "more" / COMPRESSED, format="dng")[COMPRESSED]
     assert (again.status, again.reason.endswith(f"{COMPRESSED}.dng")) == ("clean", True)
+
+
+def test_a_raw_that_cannot_be_written(world):
+    """A raw whose coding is not written here becomes a DNG, and is skipped in place with a way out."""
+    source = world.photos / "more" / COMPRESSED
+    plain = bytes.fromhex("4630 0800 0800 0800 0800")  # the table of lossless Nikon compression
+    other = source.with_name("DSC_0005.NEF")
+    other.write_bytes(source.read_bytes().replace(plain, b"\x44\x20" + plain[2:]))
+    (step,) = plan(world.catalog, [], [other]).steps
+    assert (step.task.form, step.repair.output.name) == ("dng", "DSC_0005.dng")
+    (repair,) = plan(world.catalog, [], [other], in_place=True).repairs
+    assert repair.status == "skipped"
+    assert "split curve" in repair.reason and "write a DNG instead" in repair.reason
+
+
+def test_names_of_renderings(world):
+    """A rendered raw gets the suffix of its format, after its whole name where that picture exists."""
+    tiff, jpeg = (plan(world.catalog, [], [world.photos / NEF], format=f).repairs for f in ("tiff", "jpeg"))
+    assert tiff[0].output == world.photos / "defectmap" / "DSC_0001.tif"
+    assert jpeg[0].output == world.photos / "defectmap" / "DSC_0001.NEF.jpg"
+    (alone,) = plan(world.catalog, [], [world.photos / "more"], format="jpeg").repairs
+    assert alone.output.name == "DSC_0004.jpg"
+
+
+def test_a_jpeg_becomes_nothing_else(world):
+    """A JPEG is not made a DNG or TIFF, and the reason says what keeps it; as JPEG it stays what it is."""
+    jpg = world.photos / "DSC_0001.JPG"
+    for form in ("dng", "tiff"):
+        (repair,) = plan(world.catalog, [], [jpg], format=form).repairs
+        assert repair.status == "skipped"
+        assert "leave out --format" in repair.reason
+    (step,) = plan(world.catalog, [], [jpg], format="jpeg").steps
+    assert (step.task.form, step.repair.output.name) == ("same", "DSC_0001.JPG")
 
 
 def test_photos_of_one_name(world):

@@ -29,6 +29,8 @@ class FileFormat(StrEnum):
 
     SAME = "same"
     DNG = "dng"
+    TIFF = "tiff"
+    JPEG = "jpeg"
 
 
 def fix(
@@ -50,7 +52,8 @@ def fix(
         bool, typer.Option("--in-place", help="Change the photos themselves; `undo` brings them back.")
     ] = False,
     format: Annotated[
-        FileFormat, typer.Option(help="Keep each photo's format where it can be, or make every raw a DNG.")
+        FileFormat,
+        typer.Option(help="Keep each photo's format, or make of every raw a DNG or a rendered picture."),
     ] = FileFormat.SAME,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")

@@ -9,19 +9,16 @@ from the source file.
 from __future__ import annotations
 
 import io
-import logging
 from collections.abc import Sequence
 from fractions import Fraction
 
-import exiv2
 import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
 from defectmap.errors import UnsupportedRawError
+from defectmap.media.carrying import with_metadata_of
 from defectmap.model.sensor import MosaicGeometry, RawColour
-
-_log = logging.getLogger(__name__)
 
 _BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 1, 2, 3, 4, 5, 10
 _PLANES = "RGB"
@@ -29,10 +26,6 @@ _D65 = 21
 
 # XYZ (D65) to linear sRGB (IEC 61966-2-1): rendering as sRGB is the best guess for an unknown camera.
 _SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
-
-# Groups of exiv2 that describe how the source file stores its pictures; these tags are the DNG's own.
-_LAYOUT_GROUPS = ("Image", "SubImage", "Thumbnail", "SubThumb", "PanasonicRaw", "MakerNote")
-_DESCRIPTIONS = ("ImageDescription", "Software", "DateTime", "Artist", "Copyright", "Rating")
 
 _Tag = tuple[int, int, int, object, bool]
 
@@ -150,38 +143,3 @@ def _rationals(tag: int, kind: int, values: Sequence[float]) -> _Tag:
     parts = [Fraction(value).limit_denominator(10_000_000) for value in values]
     terms = tuple(term for part in parts for term in (part.numerator, part.denominator))
     return tag, kind, len(values), terms, True
-
-
-def with_metadata_of(source: bytes, data: bytes) -> bytes:
-    """Return a DNG or TIFF with the metadata of another file; what exiv2 cannot carry over is logged.
-
-    Left out are the tags of the first directory, but for descriptions.
-    """
-    exiv2.LogMsg.setLevel(exiv2.LogMsg.Level.mute)
-    try:
-        origin = exiv2.ImageFactory.open(source)
-        origin.readMetadata()
-        target = exiv2.ImageFactory.open(data)
-        target.readMetadata()
-        exif = target.exifData()
-        for datum in origin.exifData():
-            group = datum.groupName()
-            described = group == "Image" and datum.tagName() in _DESCRIPTIONS
-            if described or group.rstrip("0123456789") not in _LAYOUT_GROUPS:
-                _carry_over(datum, exif)
-        target.setXmpData(origin.xmpData())
-        target.setIptcData(origin.iptcData())
-        target.writeMetadata()
-        stream = target.io()
-        stream.open()
-        return bytes(stream.mmap())
-    except exiv2.Exiv2Error as error:
-        _log.warning("The metadata of the source cannot be copied into the DNG: %s", error)
-        return data
-
-
-def _carry_over(datum: exiv2.Exifdatum, exif: exiv2.ExifData) -> None:
-    try:
-        exif.add(exiv2.ExifKey(datum.key()), datum.getValue())
-    except exiv2.Exiv2Error as error:
-        _log.warning("%s is not copied into the DNG: %s", datum.key(), error)

@@ -37,6 +37,8 @@ _EDITORS = """
     imagemagick, graphicsmagick, libvips, vips, opencv, scikit-image, pillow, matlab, python, ffmpeg,
     lavc
 
+    defectmap
+
     instagram, facebook, whatsapp, vsco, meitu, facetune, fotor, canva, befunky, picsart, pixlr,
     afterlight
 """

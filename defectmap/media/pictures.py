@@ -200,7 +200,7 @@ def _saved(source: bytes, picture: Image.Image, changed: Image.Image) -> bytes:
         raise FailedPhotoError(f"cannot be written again: {error}") from error
     data = stream.getvalue()
     if picture.format == "TIFF":
-        from defectmap.media.dng import with_metadata_of  # noqa: PLC0415 - loads tifffile and exiv2
+        from defectmap.media.carrying import with_metadata_of  # noqa: PLC0415 - loads tifffile and exiv2
 
         data = with_metadata_of(source, data)
     again = _open(data)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
+from typing import Literal
 
 import numpy as np
 import rawpy
@@ -25,6 +26,8 @@ _LONGEST_PERIOD = 16
 # XYZ (D65) to linear sRGB (IEC 61966-2-1), with which LibRaw derives its camera matrices.
 _SRGB_FROM_XYZ = np.array([[3.2406, -1.5372, -0.4986], [-0.9689, 1.8758, 0.0415], [0.0557, -0.2040, 1.0570]])
 _STDERR = 2
+Picture = NDArray[np.uint8] | NDArray[np.uint16]
+
 _NO_FILTER = 6  # LibRaw's colour index of a sensor without colour filters
 
 
@@ -122,6 +125,55 @@ def read_colour(data: bytes, identity: SensorIdentity) -> RawColour:
     return RawColour(
         (first, second, third), (float(red), float(green), float(blue)), identity.make, identity.model
     )
+
+
+def render_mosaics(
+    data: bytes, mosaics: Sequence[NDArray[np.uint16]], bits: Literal[8, 16]
+) -> tuple[list[Picture], int]:
+    """Render mosaics in the place of a raw file's own, in sRGB with its white balance.
+
+    Nothing of a picture as a whole is used: no automatic brightness, and no scaling to the brightest
+    photosite, which LibRaw does unless told otherwise.
+
+    Parameters
+    ----------
+    data : bytes
+        The whole file.
+    mosaics : sequence of ndarray of shape (visible_height, visible_width), uint16
+        Visible areas in DN.
+    bits : {8, 16}
+        Per channel.
+
+    Returns
+    -------
+    list of ndarray of shape (rows, cols, 3), uint8 or uint16
+        Not turned.
+    int
+        LibRaw's code of how to turn them upright: 2 mirrors the rows, 1 the columns, 4 then exchanges both.
+
+    Raises
+    ------
+    FailedPhotoError
+        As for :func:`decode_raw`.
+    """
+    with _opened(data) as raw:
+        shown, flip = raw.raw_image_visible, int(raw.sizes.flip)
+        pictures: list[Picture] = []
+        for mosaic in mosaics:
+            shown[...] = mosaic
+            pictures.append(
+                raw.postprocess(
+                    # Where the file has none, LibRaw would take the mean of the picture for grey.
+                    use_camera_wb=all(factor > 0 for factor in raw.camera_whitebalance[:3]),
+                    no_auto_bright=True,
+                    adjust_maximum_thr=0.0,
+                    output_color=rawpy.ColorSpace.sRGB,
+                    gamma=(2.4, 12.92),  # the curve of IEC 61966-2-1
+                    output_bps=bits,
+                    user_flip=0,
+                )
+            )
+        return pictures, flip
 
 
 def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
