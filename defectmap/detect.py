@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap import __version__
-from defectmap.catalog.records import Revision, RevisionRecord, SensorRecord, StoredFrame, StreamRecord
+from defectmap.catalog.records import (
+    Revision,
+    RevisionRecord,
+    SensorRecord,
+    StoredFrame,
+    StoredList,
+    StreamRecord,
+)
 from defectmap.catalog.store import Catalog
 from defectmap.errors import CatalogError
 from defectmap.measuring import capture_order
@@ -20,6 +27,7 @@ from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
+from defectmap.model.listed import as_defect, is_listed, with_listed
 from defectmap.model.mapping import SCENES_FOR_CERTAINTY, FrameFacts, build_map
 from defectmap.model.registration import Attempt, combined, document
 from defectmap.model.scenes import join_scenes
@@ -45,8 +53,8 @@ class Detection:
 
     @property
     def defects(self) -> int:
-        """Number of defects on all grids."""
-        return sum(len(m.defects) for m in self.revision.maps.values())
+        """Number of defects on all grids, without those that only lists of other programs name."""
+        return sum(not is_listed(d) for m in self.revision.maps.values() for d in m.defects)
 
     @property
     def suspects(self) -> int:
@@ -87,6 +95,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
             sources.append(_source(stream, list(facts.values())))
         attempts = _register(catalog, sensor, maps)
         maps = _supported(catalog, sensor, maps, attempts)
+        lists = catalog.imports.of_sensor(sensor.id)
+        maps = _with_lists(catalog, sensor, maps, attempts, lists)
     record = RevisionRecord(
         maps,
         now or datetime.now(UTC),
@@ -100,6 +110,10 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
             "false_discoveries": FALSE_DISCOVERIES,
             "streams": sources,
             "registrations": [document(attempt) for attempt in attempts.values()],
+            "lists": [
+                {"name": one.record.name, "format": one.record.format, "sites": len(one.record.sites)}
+                for one in lists
+            ],
         },
     )
     with catalog.transaction():
@@ -179,6 +193,34 @@ def _supported(
         stream = streams[source]
         look = partial(_look, catalog, stream)
         result[source] = carry_up(own[target], result[source], found, stream.geometry, look)
+    return result
+
+
+def _with_lists(
+    catalog: Catalog,
+    sensor: SensorRecord,
+    maps: Mapping[int, DefectMap],
+    attempts: Mapping[tuple[int, int], Attempt],
+    lists: Sequence[StoredList],
+) -> dict[int, DefectMap]:
+    """Add what only imported lists name, on the lists' own grids and those that these tell the place on.
+
+    It comes last: no list has a part in what is found, registered or confirmed.
+    """
+    streams = {stream.id: stream for stream in catalog.sensors.streams(sensor.id)}
+    result = dict(maps)
+    for stored in lists:
+        record, geometry = stored.record, streams[stored.stream_id].geometry
+        listed = [
+            as_defect(site, record.name, geometry.colour(site.row, site.col) if geometry else "W")
+            for site in record.sites
+        ]
+        result[stored.stream_id] = with_listed(result[stored.stream_id], listed)
+        for (source, target), attempt in attempts.items():
+            if source == stored.stream_id and attempt.registration is not None:
+                places = [(one, attempt.registration.to_target(one.row, one.col)) for one in listed]
+                moved = [replace(one, row=at[0], col=at[1]) for one, at in places if at is not None]
+                result[target] = with_listed(result[target], moved)
     return result
 
 

@@ -12,6 +12,7 @@ from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import DefectmapError, UsageError
 from defectmap.model.defects import Defect, DefectMap, Structure
+from defectmap.model.listed import is_listed
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
 from defectmap.model.visibility import usual_noise
@@ -33,7 +34,7 @@ class StreamSummary:
     first, last : datetime or None
         Capture times of its first and last frame; None where no frame has one.
     defects, suspects : int
-        On the newest map of this grid; 0 before the first.
+        On the newest map of this grid, without sites that only imported lists name; 0 before the first.
     """
 
     grid: Grid
@@ -197,7 +198,7 @@ def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
                 len(set(join_scenes({}, signatures, list(signatures)).values())),
                 min(times, default=None),
                 max(times, default=None),
-                len(found.defects),
+                sum(not is_listed(defect) for defect in found.defects),
                 len(found.suspects),
             )
         )
