@@ -71,7 +71,7 @@ def export_list(
         As :func:`defectmap.overview.choose_stream` understands it.
     at : datetime, optional
         The sites that may have been bad at that moment, or on that day. By default those that are bad still;
-        formats that tell of healing get all. For a DNG, the moment of the photo.
+        CSV and JSON have all. For a DNG, the moment of the photo.
     anonymous : bool
         Leave the serial number out, of the name too.
     photo : Path, optional
@@ -242,22 +242,27 @@ def _selected(whole: DefectMap, form: ListFormat, at: datetime | None) -> tuple[
     structures = whole.structures
     if at is not None:
         entries, structures = bad_during(entries, at), bad_during(structures, at)
-    elif not form.tells_healing:
+    elif not form.complete:
         still = tuple(entry for entry in entries if entry.first_good is None)
         healed = sum(entry.certain for entry in entries) - sum(entry.certain for entry in still)
         if healed:
             left_out.append(f"{healed} healed sites: for photos of their time, export with --at DATE")
         entries, structures = still, tuple(s for s in structures if s.first_good is None)
     found = DefectMap(whole.grid, entries, structures)
-    if found.suspects and not form.tells_suspects:
+    if found.suspects and not form.complete:
         left_out.append(f"{len(found.suspects)} suspects, which are not certain")
     if imported:
         left_out.append(f"{imported} sites that only imported lists name")
     lattices = sum(structure.kind is StructureKind.LATTICE for structure in structures)
     if lattices:
         left_out.append(f"{lattices} lattices, whose photosites are of another make and not bad")
-    if found.defects and not form.tells_onset and at is None and any(d.last_good for d in found.defects):
+    if (
+        found.defects
+        and not (form.dated or form.complete)
+        and at is None
+        and any(d.last_good for d in found.defects)
+    ):
         left_out.append("since when each site is bad: the list acts on older photos as well")
-    if found.defects and not form.tells_kinds:
+    if found.defects and not form.complete:
         left_out.append("kinds and strengths")
     return found, tuple(left_out)

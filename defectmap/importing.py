@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from defectmap.catalog.records import ListRecord, SensorRecord, StreamRecord
 from defectmap.catalog.store import Catalog
@@ -17,6 +18,9 @@ from defectmap.media.discover import content_digest, read_photo
 from defectmap.media.dngopcodes import read_image
 from defectmap.model.listed import ListedSite, is_listed, same_site
 from defectmap.overview import choose_stream
+
+_LARGEST_BYTES: Final = 1 << 30
+"""An uncompressed mask of the largest sensors takes less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +101,7 @@ def import_list(
     if form.raw_only and stream.grid.kind != "raw":
         raise UsageError(f"lists of format {form.name} are for raw files alone: say --grid raw")
     try:
-        data = read_photo(path)
+        data = read_photo(path) if form.name == "dng" else _read(path)
         if form.name == "dng":
             stream, sites = _sites_of_dng(catalog.sensors.streams(sensor.id), form, data)
         else:
@@ -143,6 +147,17 @@ def remove_list(
         for stored in wanted:
             catalog.imports.remove(stored.id)
         return detect(catalog, sensor, now=now)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if not path.is_file():
+            raise ListError("is not a file" if path.exists() else "does not exist: check the spelling")
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ListError("is larger than any list: check the spelling")
+        return path.read_bytes()
+    except OSError as error:
+        raise ListError(f"cannot be read: {(error.strerror or str(error)).lower()}") from error
 
 
 def _add(catalog: Catalog, sensor: SensorRecord, stream: StreamRecord, record: ListRecord) -> bool:

@@ -12,7 +12,7 @@ from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import DefectmapError, UsageError
 from defectmap.model.defects import Defect, DefectMap, Structure
-from defectmap.model.listed import is_listed
+from defectmap.model.listed import is_listed, reach
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
 from defectmap.model.visibility import usual_noise
@@ -150,6 +150,24 @@ def newest_map(
             f"{sensor.name} has no map of {grid_name(stream.grid)} yet: run `defectmap detect`"
         )
     return revision, revision.maps[stream.id]
+
+
+def naming_lists(
+    catalog: Catalog, stream: StreamRecord, found: DefectMap
+) -> dict[tuple[int, int], tuple[str, ...]]:
+    """Return the imported lists that name each entry of a stream's map, by the entry's (row, col).
+
+    Only lists of the stream itself count: of one from another grid the place is not as certain.
+    """
+    width = reach(stream.grid)
+    names: dict[tuple[int, int], set[str]] = {}
+    for stored in catalog.imports.of_sensor(stream.sensor_id):
+        for site in stored.record.sites if stored.stream_id == stream.id else ():
+            for row in range(site.row - width, site.row + width + 1):
+                for col in range(site.col - width, site.col + width + 1):
+                    names.setdefault((row, col), set()).add(stored.record.name)
+    places = {(entry.row, entry.col) for entry in found.entries}
+    return {place: tuple(sorted(names[place])) for place in places if place in names}
 
 
 def photo_noise(catalog: Catalog, stream: StreamRecord) -> float | None:

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from defectmap import __version__
-from defectmap.cli import demonstrating, fixing, ingesting, keeping, listing
+from defectmap.cli import demonstrating, exchanging, fixing, ingesting, keeping, listing
 from defectmap.cli.session import INTERRUPTED, Session, ends_well
 from defectmap.cli.terminal import Terminal
 
@@ -43,12 +43,18 @@ for _command in (
     fixing.undo,
     fixing.patch,
     listing.variance,
+    exchanging.export,
+    exchanging.import_,
     keeping.merge,
     keeping.check,
     keeping.upgrade,
     demonstrating.demo,
 ):
-    app.command(context_settings=_LENIENT if _command is fixing.patch else None)(ends_well(_command))
+    app.command(
+        # Some names of commands are words of the language.
+        _command.__name__.rstrip("_"),
+        context_settings=_LENIENT if _command is fixing.patch else None,
+    )(ends_well(_command))
 
 
 def _catalog(text: str) -> Path:

@@ -18,6 +18,7 @@ from defectmap.cli.rows import (
     short_visible,
     structure_document,
     structure_row,
+    where_visible,
 )
 from defectmap.cli.session import Camera, Json, Session, choose_camera, choose_cameras
 from defectmap.errors import UsageError
@@ -167,16 +168,24 @@ def defects(
     Example: defectmap defects --camera D80 --at 2021-05-30
     """
     from defectmap.model.defects import Kind  # noqa: PLC0415
+    from defectmap.model.listed import is_listed  # noqa: PLC0415
     from defectmap.model.visibility import visible  # noqa: PLC0415
-    from defectmap.overview import bad_during, choose_stream, newest_map, photo_noise  # noqa: PLC0415
+    from defectmap.overview import (  # noqa: PLC0415
+        bad_during,
+        choose_stream,
+        naming_lists,
+        newest_map,
+        photo_noise,
+    )
 
     session: Session = ctx.obj
-    moment = None if at is None else _moment(at)
+    moment = None if at is None else moment_of(at)
     with session.open(read_only=True) as catalog:
         sensor = choose_camera(catalog, camera)
         stream = choose_stream(catalog, sensor, grid)
         revision, found = newest_map(catalog, sensor, stream)
         noise = photo_noise(catalog, stream)
+        named = naming_lists(catalog, stream, found)
         certain, uncertain, structures = found.defects, found.suspects, found.structures
         if moment is not None:
             certain, uncertain = bad_during(certain, moment), bad_during(uncertain, moment)
@@ -192,7 +201,10 @@ def defects(
                     "height": found.grid.height,
                     "registrations": registrations(revision, found.grid),
                     "structures": [structure_document(structure) for structure in structures],
-                    "defects": [entry_document(entry, visible(entry, noise)) for entry in certain],
+                    "defects": [
+                        entry_document(entry, visible(entry, noise), named.get((entry.row, entry.col), ()))
+                        for entry in certain
+                    ],
                     **(
                         {"suspects": [entry_document(entry, visible(entry, noise)) for entry in uncertain]}
                         if suspects
@@ -207,17 +219,28 @@ def defects(
                 [structure_row(structure) for structure in structures],
             )
         carried = any(entry.origin for entry in entries)
+        confirmed = any((entry.row, entry.col) in named and not is_listed(entry) for entry in entries)
         short = session.terminal.is_watched
         what = ["kind", "strength"] if short else ["kind", "colour", "strength", "unit"]
         headings = ["row", "col", *what, "sigma", "photos", "scenes", "bad"]
         session.terminal.table(
-            [*headings, *(["found on"] if carried else []), *(["lacks"] if suspects else []), "visible"],
+            [
+                *headings,
+                *(["found on"] if carried else []),
+                *(["also in"] if confirmed else []),
+                *(["lacks"] if suspects else []),
+                "visible",
+            ],
             [
                 [
                     *(short_row(entry) if short else entry_row(entry)),
                     *([entry.origin] if carried else []),
+                    *([", ".join(named.get((entry.row, entry.col), ()))] if confirmed else []),
                     *([entry.missing] if suspects else []),
-                    short_visible(visible(entry, noise)) if short else visible(entry, noise),
+                    where_visible(
+                        entry,
+                        short_visible(visible(entry, noise)) if short else visible(entry, noise),
+                    ),
                 ]
                 for entry in entries
             ],
@@ -226,9 +249,14 @@ def defects(
             session.terminal.say("strengths and exposure times are those at ISO 100")
         for text in _registered(revision, found.grid):
             session.terminal.say(text)
+        lent = sum(map(is_listed, entries))
+        if lent:
+            session.terminal.say(
+                f"{count(lent, 'site')} only imported lists name; fix repairs them where a photo shows them"
+            )
         noun = "suspect" if suspects else "defect"
         session.terminal.show(
-            f"{count(len(entries), noun)} on the {found.grid.kind} grid of {sensor.name}, "
+            f"{count(len(entries) - lent, noun)} on the {found.grid.kind} grid of {sensor.name}, "
             f"{found.grid.width}x{found.grid.height}, revision {revision.number}"
         )
         option = session.camera_option(catalog, sensor)
@@ -328,7 +356,7 @@ def _registered(revision: Revision, grid: MapGrid | None = None) -> list[str]:
     return sentences
 
 
-def _moment(text: str) -> datetime:
+def moment_of(text: str) -> datetime:
     """Return the moment that ``--at`` names; a day alone is its midnight."""
     form = "say a day such as 2021-05-30, or a time such as 2021-05-30T18:00:00"
     # Python reads more than that, such as 20210530, which may be a slip as well.

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from defectmap.model.listed import is_listed
 
 if TYPE_CHECKING:
     from defectmap.model.defects import Defect, Structure
 
+_UNSEEN = "where a photo shows it"
 _AT_ISO = " at ISO 100"
 _TIMES = ("last_good", "first_bad", "last_bad", "first_good")
 
 
-def entry_document(entry: Defect, visible: str) -> dict[str, Any]:
-    """Return a defect as JSON has it, with the words for where it shows."""
+def entry_document(entry: Defect, visible: str, lists: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a defect as JSON has it, with the words for where it shows and the lists that name it.
+
+    Of a site that only lists name nothing was measured.
+    """
     document: dict[str, Any] = {
         "row": entry.row,
         "col": entry.col,
@@ -28,6 +35,11 @@ def entry_document(entry: Defect, visible: str) -> dict[str, Any]:
         **{name: getattr(entry, name) for name in _TIMES},
         "origin": entry.origin or None,
     }
+    if is_listed(entry):
+        document |= dict.fromkeys(("kind", "strength", "unit", "confidence"))
+        visible = _UNSEEN
+    if lists:
+        document["lists"] = list(lists)
     if not entry.certain:
         document["missing"] = entry.missing
     return document | {"visible": visible}
@@ -69,6 +81,8 @@ def _range(first: int, last: int) -> str:
 
 def entry_row(entry: Defect) -> list[object]:
     """Return the cells of a defect."""
+    if is_listed(entry):
+        return [entry.row, entry.col, "", entry.colour, "", "", "", "", "", _span(entry)]
     return [
         entry.row,
         entry.col,
@@ -86,6 +100,8 @@ def entry_row(entry: Defect) -> list[object]:
 def short_row(entry: Defect) -> list[object]:
     """Return the cells of a defect for a terminal: colour beside kind, unit beside figure."""
     row, col, kind, colour, strength, unit, *rest = entry_row(entry)
+    if is_listed(entry):
+        return [row, col, colour, "", *rest]
     short = str(unit).removesuffix(_AT_ISO)
     return [row, col, f"{kind} {colour}", f"{strength:.5g} {short}", *rest]
 
@@ -94,6 +110,11 @@ def short_visible(text: str) -> str:
     """Return where a defect shows for a terminal: at ISO 100, without saying so."""
     first = text.partition(f"{_AT_ISO}, ")[0]
     return first.removesuffix(_AT_ISO)
+
+
+def where_visible(entry: Defect, visible: str) -> str:
+    """Return the words for where a defect shows; of a site that only lists name, no photo told."""
+    return _UNSEEN if is_listed(entry) else visible
 
 
 def _span(entry: Defect | Structure) -> str:

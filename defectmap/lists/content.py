@@ -90,11 +90,15 @@ class About:
     day: datetime | None = None
 
     @property
+    def camera_name(self) -> str:
+        """Name of the camera; one without a serial number may have one that is not to be told."""
+        return self.camera.name.removesuffix(" (no serial)")
+
+    @property
     def sentence(self) -> str:
         """Which list this is, in one line of ASCII."""
-        camera = self.camera.name if self.camera.serial else self.camera.name.removesuffix(" (no serial)")
         day = f" on {self.day.date().isoformat()}" if self.day else ""
-        text = f"{self.program}: bad photosites of {camera}{day}, revision {self.revision}"
+        text = f"{self.program}: bad photosites of {self.camera_name}{day}, revision {self.revision}"
         return " ".join(text.encode("ascii", "replace").decode("ascii").split())
 
 

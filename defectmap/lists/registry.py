@@ -32,55 +32,95 @@ class ListFormat:
         The other way.
     file_name : callable
         From the camera to the name under which the reading program looks for the list.
+    use : str
+        How the reading program gets it, in words; "" where there is no one program.
     area : {"stored", "visible"}
         Which part of the grid its positions count in.
     bottom_up : bool
     raw_only : bool
         Whether its reader applies it to raw data alone.
-    tells_onset, tells_healing, tells_kinds, tells_suspects : bool
-        What it has a place for.
+    dated : bool
+        Whether it says since when a site is bad.
+    complete : bool
+        Whether it says all that a map knows: dates, healing, kinds, suspects.
     """
 
     name: str
     write: Callable[[Content], bytes]
     read: Callable[[bytes], Found]
     file_name: Callable[[SensorIdentity], str]
+    use: str = ""
     area: Area = "visible"
     bottom_up: bool = False
     raw_only: bool = False
-    tells_onset: bool = False
-    tells_healing: bool = False
-    tells_kinds: bool = False
-    tells_suspects: bool = False
+    dated: bool = False
+    complete: bool = False
 
 
 def _named(suffix: str) -> Callable[[SensorIdentity], str]:
     return lambda camera: file_name(camera, suffix)
 
 
-_OWN: Final = {
-    "tells_onset": True,
-    "tells_healing": True,
-    "tells_kinds": True,
-    "tells_suspects": True,
-}
-
 FORMATS: Final = {
     known.name: known
     for known in (
-        # dcraw looks for this very name, from the working folder upwards.
-        ListFormat("dcraw", dcraw.write, dcraw.read, lambda _: ".badpixels", raw_only=True, tells_onset=True),
-        ListFormat("rawtherapee", rawtherapee.write, rawtherapee.read, _named(".badpixels"), raw_only=True),
-        ListFormat("art", rawtherapee.write, rawtherapee.read, _named(".badpixels"), raw_only=True),
-        ListFormat("siril", siril.write, siril.read, _named(".lst")),
-        ListFormat("pixinsight", pixinsight.write, pixinsight.read, _named(" defects.txt")),
-        ListFormat("dng", opcodes.write, opcodes.read, _named(".dng"), area="stored", raw_only=True),
+        # The very name that dcraw looks for.
+        ListFormat(
+            "dcraw",
+            dcraw.write,
+            dcraw.read,
+            lambda _: ".badpixels",
+            "dcraw finds it in the folder it runs in and in those above; dcraw_emu takes it with -P",
+            raw_only=True,
+            dated=True,
+        ),
+        ListFormat(
+            "rawtherapee",
+            rawtherapee.write,
+            rawtherapee.read,
+            _named(".badpixels"),
+            "RawTherapee finds it under this name in its folder of dark frames, when it starts",
+            raw_only=True,
+        ),
+        ListFormat(
+            "art",
+            rawtherapee.write,
+            rawtherapee.read,
+            _named(".badpixels"),
+            "ART finds it under this name in its folder of dark frames, when it starts",
+            raw_only=True,
+        ),
+        ListFormat(
+            "siril",
+            siril.write,
+            siril.read,
+            _named(".lst"),
+            "Siril takes it with cosme_cfa before, with cosme after the colours are made",
+        ),
+        ListFormat(
+            "pixinsight",
+            pixinsight.write,
+            pixinsight.read,
+            _named(" defects.txt"),
+            "PixInsight loads it in CosmeticCorrection, under Use Defect List",
+        ),
+        ListFormat(
+            "dng",
+            opcodes.write,
+            opcodes.read,
+            _named(".dng"),
+            "darktable, Adobe's programs and others that follow the DNG specification apply it by themselves",
+            area="stored",
+            raw_only=True,
+        ),
         ListFormat("lsst", lsst.write, lsst.read, _named(" defects.ecsv"), bottom_up=True),
         ListFormat("fits", masks.write_fits, masks.read_fits, _named(" mask.fits"), bottom_up=True),
         ListFormat("png", masks.write_png, masks.read_png, _named(" mask.png")),
-        ListFormat("csv", tables.write_csv, tables.read_csv, _named(" defects.csv"), area="stored", **_OWN),
         ListFormat(
-            "json", tables.write_json, tables.read_json, _named(" defects.json"), area="stored", **_OWN
+            "csv", tables.write_csv, tables.read_csv, _named(" defects.csv"), area="stored", complete=True
+        ),
+        ListFormat(
+            "json", tables.write_json, tables.read_json, _named(" defects.json"), area="stored", complete=True
         ),
     )
 }
@@ -108,7 +148,7 @@ def write_list(form: ListFormat, about: About, found: DefectMap, frame: Frame | 
     marks = dict(_members(frame, found.structures))
     marks |= {(mark.row, mark.col): mark for mark in _marks(frame, found.defects)}
     boxes = tuple(_boxes(frame, found.structures))
-    suspects = tuple(_marks(frame, found.suspects)) if form.tells_suspects else ()
+    suspects = tuple(_marks(frame, found.suspects)) if form.complete else ()
     return form.write(Content(about, frame, tuple(marks[at] for at in sorted(marks)), boxes, suspects))
 
 

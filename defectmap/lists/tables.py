@@ -64,7 +64,7 @@ def write_json(content: Content) -> bytes:
     about = content.about
     document: dict[str, Any] = {
         "program": about.program,
-        "camera": about.camera.name,
+        "camera": about.camera_name,
         "make": about.camera.make,
         "model": about.camera.model,
         "serial": about.camera.serial,
