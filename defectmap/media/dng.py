@@ -1,33 +1,41 @@
 """Write a mosaic as DNG, for raws whose own format cannot be written.
 
-The file follows the Digital Negative specification 1.3.0.0: one uncompressed 16-bit strip in the first
-directory. It holds the **visible** area only (ActiveArea is all of it): full-frame site ``(row, col)`` is
-``(row - top, col - left)`` of the DNG. Exif, GPS and MakerNote, and XMP and IPTC if there are any, are copied
-from the source file.
+The file follows the Digital Negative specification 1.3.0.0: 16-bit tiles in the first directory, each a
+lossless JPEG, or one strip that is not compressed. It holds the **visible** area only (ActiveArea is all of
+it): full-frame site ``(row, col)`` is ``(row - top, col - left)`` of the DNG. Exif, GPS and MakerNote, and
+XMP and IPTC if there are any, are copied from the source file.
 """
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
-from fractions import Fraction
+from itertools import accumulate
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 
 from defectmap.errors import UnsupportedRawError
 from defectmap.media.carrying import with_metadata_of
+from defectmap.media.tiffwriter import (
+    HEADER_BYTES,
+    Field,
+    directory,
+    header,
+    longs,
+    octets,
+    rationals,
+    shorts,
+    signed_rationals,
+    text,
+)
 from defectmap.model.sensor import MosaicGeometry, RawColour
 
-_BYTE, _ASCII, _SHORT, _LONG, _RATIONAL, _SRATIONAL = 1, 2, 3, 4, 5, 10
 _PLANES = "RGB"
 _D65 = 21
+_TILE = 512  # photosites on a side
 
 # XYZ (D65) to linear sRGB (IEC 61966-2-1): rendering as sRGB is the best guess for an unknown camera.
 _SRGB = ((3.2406, -1.5372, -0.4986), (-0.9689, 1.8758, 0.0415), (0.0557, -0.2040, 1.0570))
-
-_Tag = tuple[int, int, int, object, bool]
 
 
 def dng_bytes(
@@ -37,6 +45,7 @@ def dng_bytes(
     *,
     source: bytes | None,
     orientation: int = 1,
+    compressed: bool = True,
 ) -> bytes:
     """Return a DNG file with this mosaic.
 
@@ -51,6 +60,9 @@ def dng_bytes(
         The whole file that the mosaic comes from, to copy its metadata; None for a file without.
     orientation : int
         EXIF orientation, 1 to 8.
+    compressed : bool
+        Whether as lossless JPEG: readers get the same mosaic from about half the bytes. A mosaic of less
+        than 16 columns is not compressed.
 
     Returns
     -------
@@ -80,41 +92,61 @@ def dng_bytes(
         black, repeat = black[:1], (1, 1)
     matrix = colour.matrix if any(map(any, colour.matrix)) else _SRGB
     name = colour.model if colour.model.startswith(colour.make) else f"{colour.make} {colour.model}".strip()
-    tags: list[_Tag] = [
-        _numbers(33421, _SHORT, (rows, cols)),  # CFARepeatPatternDim
-        _numbers(33422, _BYTE, [_PLANES.index(letter) for line in pattern for letter in line]),  # CFAPattern
-        _text(271, colour.make or "unknown"),  # Make
-        _text(272, colour.model or "unknown"),  # Model
-        _numbers(274, _SHORT, (orientation,)),
-        _numbers(50706, _BYTE, (1, 3, 0, 0)),  # DNGVersion
-        _numbers(50707, _BYTE, (1, 1, 0, 0)),  # DNGBackwardVersion
-        _text(50708, name or "unknown"),  # UniqueCameraModel
-        _numbers(50710, _BYTE, (0, 1, 2)),  # CFAPlaneColor
-        _numbers(50711, _SHORT, (1,)),  # CFALayout: rectangular
-        _numbers(50713, _SHORT, repeat),  # BlackLevelRepeatDim
-        _numbers(50714, _LONG, black),
-        _numbers(50717, _LONG, (geometry.white,)),
-        _numbers(50719, _LONG, (0, 0)),  # DefaultCropOrigin
-        _numbers(50720, _LONG, (width, height)),  # DefaultCropSize
-        _rationals(50721, _SRATIONAL, [value for line in matrix for value in line]),  # ColorMatrix1
-        _rationals(50728, _RATIONAL, colour.neutral),  # AsShotNeutral
-        _numbers(50778, _SHORT, (_D65,)),  # CalibrationIlluminant1
-        _numbers(50829, _LONG, (0, 0, height, width)),  # ActiveArea
+    plane = [_PLANES.index(letter) for line in pattern for letter in line]
+    fields = [
+        longs(254, 0),  # NewSubfileType: the full picture
+        longs(256, width),
+        longs(257, height),
+        shorts(258, 16),  # BitsPerSample
+        shorts(262, 32803),  # PhotometricInterpretation: colour filter array
+        text(271, _ascii(colour.make)),  # Make
+        text(272, _ascii(colour.model)),  # Model
+        shorts(274, orientation),
+        shorts(277, 1),  # SamplesPerPixel
+        shorts(33421, rows, cols),  # CFARepeatPatternDim
+        octets(33422, bytes(plane)),  # CFAPattern
+        octets(50706, bytes((1, 3, 0, 0))),  # DNGVersion
+        octets(50707, bytes((1, 1, 0, 0))),  # DNGBackwardVersion
+        text(50708, _ascii(name)),  # UniqueCameraModel
+        octets(50710, bytes((0, 1, 2))),  # CFAPlaneColor
+        shorts(50711, 1),  # CFALayout: rectangular
+        shorts(50713, *repeat),  # BlackLevelRepeatDim
+        longs(50714, *black),  # BlackLevel
+        longs(50717, geometry.white),  # WhiteLevel
+        longs(50719, 0, 0),  # DefaultCropOrigin
+        longs(50720, width, height),  # DefaultCropSize
+        signed_rationals(50721, *(value for line in matrix for value in line)),  # ColorMatrix1
+        rationals(50728, *colour.neutral),  # AsShotNeutral
+        shorts(50778, _D65),  # CalibrationIlluminant1
+        longs(50829, 0, 0, height, width),  # ActiveArea
     ]
-    stream = io.BytesIO()
-    tifffile.imwrite(
-        stream,
-        mosaic,
-        photometric="cfa",
-        rowsperstrip=height,
-        metadata=None,
-        software=False,
-        subfiletype=0,
-        byteorder="<",
-        extratags=tags,
-    )
-    data = stream.getvalue()
+    data = _file(fields, mosaic, compressed)
     return data if source is None else with_metadata_of(source, data)
+
+
+def _file(fields: Sequence[Field], mosaic: NDArray[np.uint16], compressed: bool) -> bytes:
+    """Return the file of one directory and its picture."""
+    # Multiples of 16 (TIFF 6.0, section 15); LibRaw and dcraw misread tiles that are wider than the mosaic.
+    side = min(_TILE, mosaic.shape[1] // 16 * 16)
+    if compressed and side:
+        from defectmap.media.ljpeg import encoded_tiles  # noqa: PLC0415 - loads numba
+
+        parts = [part + bytes(len(part) % 2) for part in encoded_tiles(mosaic, side)]
+        shape = [shorts(259, 7), longs(322, side), longs(323, side)]  # Compression, TileWidth, TileLength
+        places, lengths = 324, 325  # TileOffsets, TileByteCounts
+    else:
+        parts = [mosaic.astype(">u2").tobytes()]
+        shape = [shorts(259, 1), longs(278, mosaic.shape[0])]  # Compression, RowsPerStrip
+        places, lengths = 273, 279  # StripOffsets, StripByteCounts
+    sizes = [len(part) for part in parts]
+    fixed = [*fields, *shape, longs(lengths, *sizes)]
+    first = HEADER_BYTES + len(directory([*fixed, longs(places, *sizes)], HEADER_BYTES))
+    offsets = accumulate(sizes[:-1], initial=first)
+    return b"".join((header(), directory([*fixed, longs(places, *offsets)], HEADER_BYTES), *parts))
+
+
+def _ascii(words: str) -> str:
+    return words.encode("ascii", "replace").decode("ascii") or "unknown"
 
 
 def _readable_pattern(cfa: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,17 +161,3 @@ def _readable_pattern(cfa: tuple[str, ...]) -> tuple[str, ...]:
     else:
         raise UnsupportedRawError(f"its colour filters repeat every {rows} rows and {cols} columns")
     return tuple(cfa[row % rows] * (wide // cols) for row in range(tall))
-
-
-def _numbers(tag: int, kind: int, values: Sequence[int]) -> _Tag:
-    return tag, kind, len(values), values[0] if len(values) == 1 else tuple(values), True
-
-
-def _text(tag: int, text: str) -> _Tag:
-    return tag, _ASCII, 0, text.encode("ascii", "replace").decode("ascii"), True
-
-
-def _rationals(tag: int, kind: int, values: Sequence[float]) -> _Tag:
-    parts = [Fraction(value).limit_denominator(10_000_000) for value in values]
-    terms = tuple(term for part in parts for term in (part.numerator, part.denominator))
-    return tag, kind, len(values), terms, True

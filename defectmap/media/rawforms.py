@@ -62,7 +62,7 @@ def write_mosaic(
         repaired = rendered_bytes(data, before.mosaic, mosaic, form, identity)
         read = wanted = mosaic
     elif form == "dng":
-        from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads tifffile and exiv2
+        from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads exiv2
         from defectmap.media.raw import read_colour  # noqa: PLC0415
 
         colour = read_colour(data, identity)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE = 2, 3, 4, 5, 7, 1
-_SIZES = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1}
+_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _BYTE, _SRATIONAL = 2, 3, 4, 5, 7, 1, 10
+_SIZES = {_BYTE: 1, _ASCII: 1, _SHORT: 2, _LONG: 4, _RATIONAL: 8, _UNDEFINED: 1, _SRATIONAL: 8}
+_LARGEST_TERM = 1_000_000  # of a fraction
 
 HEADER_BYTES = 8
 
@@ -46,8 +47,12 @@ def longs(tag: int, *numbers: int) -> Field:
 
 def rationals(tag: int, *numbers: float) -> Field:
     """Return a field of fractions, the simplest close ones."""
-    parts = [Fraction(number).limit_denominator(1_000_000) for number in numbers]
-    return Field(tag, _RATIONAL, _packed("I", [n for p in parts for n in (p.numerator, p.denominator)]))
+    return Field(tag, _RATIONAL, _packed("I", _fractions(numbers)))
+
+
+def signed_rationals(tag: int, *numbers: float) -> Field:
+    """Return a field of fractions that may be negative, the simplest close ones."""
+    return Field(tag, _SRATIONAL, _packed("i", _fractions(numbers)))
 
 
 def undefined(tag: int, content: bytes) -> Field:
@@ -92,6 +97,11 @@ def directory(fields: Sequence[Field], start: int, following: int = 0) -> bytes:
             entries += struct.pack(">I", values_at + len(values))
             values += field.value + bytes(len(field.value) % 2)
     return struct.pack(">H", len(fields)) + entries + struct.pack(">I", following) + values
+
+
+def _fractions(numbers: Sequence[float]) -> list[int]:
+    parts = [Fraction(number).limit_denominator(_LARGEST_TERM) for number in numbers]
+    return [term for part in parts for term in (part.numerator, part.denominator)]
 
 
 def _packed(kind: str, numbers: Sequence[int]) -> bytes:

@@ -153,7 +153,7 @@ def _nef(
 
 def _dng(camera: SimulatedCamera, shot: Shot, picture: NDArray[np.uint8]) -> bytes:
     """Return the visible area as DNG, with the metadata of the JPEG taken at the same time."""
-    from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads tifffile
+    from defectmap.media.dng import dng_bytes  # noqa: PLC0415 - loads exiv2
 
     exif = exif_segment(picture, camera.identity, shot.conditions, _multipliers(camera))
     red, green, blue = camera.white_balance
@@ -167,4 +167,5 @@ def _dng(camera: SimulatedCamera, shot: Shot, picture: NDArray[np.uint8]) -> byt
         RawColour((unknown, unknown, unknown), neutral, camera.make, camera.model),
         source=encode(thumbnail(picture), exif=exif),
         orientation=shot.conditions.orientation or 1,
+        compressed=False,
     )

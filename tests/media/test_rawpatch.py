@@ -69,6 +69,7 @@ FILES = {
         MosaicGeometry(HEIGHT, WIDTH, 0, 0, HEIGHT, WIDTH, ("GB", "RG"), (64,) * 4, 4095, "test"),
         RawColour(((1.0, 0, 0), (0, 1.0, 0), (0, 0, 1.0)), (0.5, 1.0, 0.7), "Test", "Camera"),
         source=None,
+        compressed=False,
     ),
 }
 
