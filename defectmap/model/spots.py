@@ -72,6 +72,7 @@ class Scene:
     def around(
         cls, component: int, plane: Plane, sites: Sequence[RenderedSite], others: Sequence[RenderedSite]
     ) -> Scene:
+        """Take the scene around some sites from a plane; `others` are bad too, and not repaired yet."""
         spoiled, foreign = covered(plane, sites, WIDEST), covered(plane, others, OTHERS)
         known = ~(spoiled | foreign)
         residual = plane.values - trend(plane.values, known)
@@ -120,7 +121,26 @@ class Scene:
 def hypotheses(
     scenes: Sequence[Scene], sites: Sequence[RenderedSite], footprints: Footprints
 ) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
-    """Expected spot, shapes that may come on top of it, variance of what may differ, and strengths of these."""
+    """Yield what may be there, likely or not.
+
+    Parameters
+    ----------
+    scenes : sequence of Scene
+        Of Y alone, or of Y, Cb and Cr.
+    sites : sequence of RenderedSite
+    footprints : Footprints
+
+    Yields
+    ------
+    mean : ndarray of shape (samples,), float64
+        Expected spot at the places of all scenes.
+    shapes : ndarray of shape (sites, samples), float64
+        What of unknown height comes on top of it.
+    free : ndarray of shape (samples,), float64
+        Variance of what differs from these.
+    amplitudes : ndarray, float64
+        Standard deviations of the height, one after the other; `free` grows with their square.
+    """
     learned = _learned(scenes, sites, footprints)
     if learned is None:
         for shapes, free in _spots(scenes, sites):
