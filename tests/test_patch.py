@@ -272,7 +272,7 @@ def saved(image: Image.Image, kind: str, **options: object) -> bytes:
         (lambda i: saved(i, "WEBP"), SkippedPhotoError, "would lose quality"),
         (lambda i: saved(i, "TIFF", compression="jpeg"), SkippedPhotoError, "would lose quality"),
         (lambda i: saved(i, "TIFF", save_all=True, append_images=[i]), SkippedPhotoError, "several pictures"),
-        (lambda i: saved(i, "JPEG", progressive=True), PhotoError, "cannot be patched .*progressive"),
+        (lambda i: saved(i, "JPEG", keep_rgb=True), PhotoError, "cannot be patched .*red, green and blue"),
         (lambda i: saved(i, "PNG")[:200], FailedPhotoError, "cannot be read"),
         (lambda i: b"no picture", SkippedPhotoError, "not a picture"),
         (lambda i: saved(i.crop((0, 0, 1, 1)), "PNG"), SkippedPhotoError, "single pixel"),

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from defectmap.errors import FailedPhotoError, SkippedPhotoError, UsageError
 from defectmap.media.discover import sniff
-from defectmap.media.jpegcodec import Delta, JpegPatch
+from defectmap.media.jpegcodec import BlockPicture, Delta, open_picture
 from defectmap.model.correction import eight_neighbour_mean
 
 _ORIENTATION = 0x0112
@@ -233,7 +233,7 @@ def _picked(info: Mapping[Any, Any], *names: str) -> dict[str, Any]:
 
 
 def _patched_jpeg(data: bytes, places: Sequence[tuple[int, int]]) -> bytes:
-    patch = JpegPatch(data)
+    patch = open_picture(data)
     deltas = []
     for index, component in enumerate(patch.header.components):
         samples = {(row // component.row_step, col // component.col_step) for row, col in places}
@@ -250,7 +250,7 @@ def _patched_jpeg(data: bytes, places: Sequence[tuple[int, int]]) -> bytes:
 
 
 def _jpeg_change(
-    patch: JpegPatch, component: int, row: int, col: int, bad: Iterable[tuple[int, int]]
+    patch: BlockPicture, component: int, row: int, col: int, bad: Iterable[tuple[int, int]]
 ) -> float:
     """Return what makes a sample the mean of those around it."""
     size = patch.header.components[component]

@@ -252,7 +252,6 @@ def test_header():
 
 
 REFUSED = {
-    "progressive": (encoded(PIXELS, progressive=True), "progressive"),
     "12 bits": (VARIANTS["4:2:0"].replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc1\x00\x11\x0c"), "12 bits"),
     "arithmetic": (VARIANTS["4:2:0"].replace(b"\xff\xc0\x00\x11", b"\xff\xc9\x00\x11"), "arithmetic"),
     "lossless": (VARIANTS["4:2:0"].replace(b"\xff\xc0\x00\x11", b"\xff\xc3\x00\x11"), "lossless"),

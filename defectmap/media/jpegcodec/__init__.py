@@ -7,12 +7,15 @@ from defectmap.media.jpegcodec.errors import (
     UnsupportedJpegError,
 )
 from defectmap.media.jpegcodec.markers import Component, Header, parse_header
+from defectmap.media.jpegcodec.opening import open_picture
 from defectmap.media.jpegcodec.patch import JpegPatch
-from defectmap.media.jpegcodec.picture import Delta
+from defectmap.media.jpegcodec.picture import BlockPicture, Delta
+from defectmap.media.jpegcodec.progressive import ProgressivePatch
 from defectmap.media.jpegcodec.repair import JpegRepair, repair_jpeg
 from defectmap.model.rendered import RenderedSite
 
 __all__ = [
+    "BlockPicture",
     "Component",
     "CorruptJpegError",
     "Delta",
@@ -21,8 +24,10 @@ __all__ = [
     "JpegPatch",
     "JpegRepair",
     "MissingSymbolError",
+    "ProgressivePatch",
     "RenderedSite",
     "UnsupportedJpegError",
+    "open_picture",
     "parse_header",
     "repair_jpeg",
 ]

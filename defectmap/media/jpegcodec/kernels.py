@@ -306,3 +306,19 @@ def write_segment(clean, at, end, mcus, blocks, first, behind, predictors, plan,
         fill = 8 - state[2]
         _put(out, state, (np.int64(1) << fill) - 1, fill)
     return OK, state[0]
+
+
+@nb.njit(cache=True, nogil=True)
+def compare(clean, first, behind, predictors, other_clean, other_first, other_behind, other_predictors, same):
+    """Note in `same` which MCUs of two scans with the same tables have the same bits and predictors."""
+    for mcu in range(len(first)):
+        at, there, left = first[mcu], other_first[mcu], behind[mcu] - first[mcu]
+        alike = other_behind[mcu] - there == left
+        for c in range(predictors.shape[1]):
+            alike = alike and predictors[mcu, c] == other_predictors[mcu, c]
+        while alike and left >= 32:
+            alike = _peek(clean, at) == _peek(other_clean, there)
+            at, there, left = at + 32, there + 32, left - 32
+        if alike and left:
+            alike = (_peek(clean, at) ^ _peek(other_clean, there)) >> (32 - left) == 0
+        same[mcu] = alike

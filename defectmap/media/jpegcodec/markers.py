@@ -109,6 +109,17 @@ class Frame:
             return (0,)
         return tuple(i for i, c in enumerate(self.components) for _ in range(c.across * c.down))
 
+    def shows_like(self, other: Frame) -> bool:
+        """Whether the same coefficients mean the same picture in both."""
+        if (self.height, self.width, len(self.components)) != (
+            other.height, other.width, len(other.components)
+        ):  # fmt: skip
+            return False
+        return all(
+            (a.across, a.down) == (b.across, b.down) and np.array_equal(a.quantisation, b.quantisation)
+            for a, b in zip(self.components, other.components, strict=True)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Header(Frame):
@@ -129,6 +140,12 @@ class Header(Frame):
     choices: tuple[tuple[int, int], ...]
     restart_interval: int
     scan_start: int
+
+    def codes_like(self, other: Header) -> bool:
+        """Whether the same bits mean the same picture in both."""
+        codes = [tuple(h.tables[i].specification for pair in h.choices for i in pair) for h in (self, other)]
+        same = codes[0] == codes[1] and self.restart_interval == other.restart_interval
+        return same and self.shows_like(other)
 
 
 def huffman_table(counts: bytes, symbols: bytes) -> HuffmanTable:

@@ -6,7 +6,9 @@ change with them, are coded anew, with the file's own tables; all other bits are
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from types import ModuleType
 from typing import Final
 
@@ -20,7 +22,8 @@ from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Lengt
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
-_FIT_TRIES: Final = 48
+_FIT_TRIES: Final = 32
+_FIT_DROPS: Final = 12  # coefficients per changed unit that may be dropped to keep the length
 
 
 def _kernels() -> ModuleType:
@@ -198,11 +201,14 @@ class JpegPatch(BlockPicture):
         start, end = self.header.scan_start, self._scan_end
         head = self._data[:start]
         natural = scan = self._write_scan(changed)
-        drops = self._drops(changed)
+        drops = islice(self._drops(changed), _FIT_DROPS * len(changed))
         for _ in range(_FIT_TRIES):
-            if len(scan) <= end - start or (smaller := next(drops, None)) is None:
+            excess = len(scan) - (end - start)
+            # A coefficient takes about half a byte; where stuffing falls is anew left to chance each time.
+            smaller = deque(islice(drops, max(1, excess)), maxlen=1) if excess > 0 else None
+            if not smaller:
                 break
-            scan = self._write_scan(smaller)
+            scan = self._write_scan(smaller[0])
         if len(scan) > end - start:
             growth = len(natural) - (end - start)
             if length == "keep":
@@ -210,6 +216,31 @@ class JpegPatch(BlockPicture):
             head, scan = head_of_grown(self._data, start, self._trailing, growth), natural
         fill = b"\xff" * (end - start - len(scan))
         return head + scan + fill + self._data[end:]
+
+    def differences(self, data: bytes) -> list[tuple[int, int, int]]:  # noqa: D102 - as its base says
+        other = JpegPatch(data)
+        if not other.header.codes_like(self.header):
+            raise CorruptJpegError("its headers are not those that it was written with")
+        same = np.zeros(self._count, np.bool_)
+        self._kernels.compare(
+            self._clean, self._first, self._behind, self._predictors,
+            other._clean, other._first, other._behind, other._predictors, same,
+        )  # fmt: skip
+        found = []
+        for mcu in np.flatnonzero(~same).tolist():
+            changed = (self._original(mcu) != other._original(mcu)).any(axis=1)
+            found += [self._place(mcu, place) for place in np.flatnonzero(changed).tolist()]
+        return found
+
+    def _place(self, mcu: int, place: int) -> tuple[int, int, int]:
+        """Component, row and column of a block: the inverse of :meth:`_address`."""
+        row, col = divmod(mcu, self.header.mcu_cols)
+        if len(self.header.components) == 1:
+            return 0, row, col
+        component = int(self._plan[place, 0])
+        chosen = self.header.components[component]
+        down, across = divmod(place - int(np.argmax(self._plan[:, 0] == component)), chosen.across)
+        return component, row * chosen.down + down, col * chosen.across + across
 
     def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:
         """Versions of the changed MCUs with ever more of their finest +-1 coefficients dropped."""

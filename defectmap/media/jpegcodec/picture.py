@@ -104,6 +104,26 @@ class BlockPicture(ABC):
             are not known might point to what lies behind the picture.
         """
 
+    @abstractmethod
+    def differences(self, data: bytes) -> list[tuple[int, int, int]]:
+        """Find the blocks that another coding of this picture holds with other coefficients.
+
+        Parameters
+        ----------
+        data : bytes
+            A whole file, as :meth:`to_bytes` gives it.
+
+        Returns
+        -------
+        list of (component, row, col)
+            Blocks that differ from those of the file as it was, on each component's grid of blocks.
+
+        Raises
+        ------
+        CorruptJpegError
+            If it is not a sound file, or not one of the same frame and tables.
+        """
+
     def window(self, component: int, top: int, left: int, height: int, width: int) -> Floats:
         """Return samples of a component, neither rounded nor clipped.
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.errors import FailedPhotoError
 from defectmap.media.jpegcodec.errors import MissingSymbolError
-from defectmap.media.jpegcodec.patch import JpegPatch
+from defectmap.media.jpegcodec.opening import open_picture
 from defectmap.media.jpegcodec.picture import BlockPicture, Delta, Length
 from defectmap.model.footprints import Footprints
 from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
+
+_TOUCHED = 16  # luma pixels from a site within which its repair may change samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ def repair_jpeg(
     sites : sequence of RenderedSite
         On the stored grid of the file.
     length : {"any", "keep"}
-        Whether the file may become longer where its length cannot be kept; see :meth:`JpegPatch.to_bytes`.
+        Whether the file may become longer where its length cannot be kept; see :meth:`BlockPicture.to_bytes`.
     footprints : Footprints or None
         What sites do to the pictures of this camera, where it is known.
 
@@ -63,8 +66,10 @@ def repair_jpeg(
         If the file cannot be patched at all.
     JpegLengthError
         If the length of the file cannot be kept and must be.
+    FailedPhotoError
+        If the repaired file, read anew, differs anywhere but in blocks around the repaired sites.
     """
-    patch = JpegPatch(data)
+    patch = open_picture(data)
     left: dict[tuple[int, int], str] = {}
     inside: dict[tuple[int, int], RenderedSite] = {}
     for site in sites:
@@ -88,7 +93,26 @@ def repair_jpeg(
             reasons = [reason or error.reason for reason in reasons]
         left |= {(s.row, s.col): reason for s, reason in zip(group, reasons, strict=True) if reason}
     repaired = tuple(sorted(place for place in inside if place not in left))
-    return JpegRepair(patch.to_bytes(length) if repaired else data, repaired, tuple(sorted(left.items())))
+    written = patch.to_bytes(length) if repaired else data
+    if written is not data and not _only_near(patch, patch.differences(written), repaired):
+        raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
+    return JpegRepair(written, repaired, tuple(sorted(left.items())))
+
+
+def _only_near(
+    patch: BlockPicture, blocks: Iterable[tuple[int, int, int]], sites: Sequence[tuple[int, int]]
+) -> bool:
+    """Whether all of some blocks lie within the reach of a repair at one of the sites."""
+    for index, row, col in blocks:
+        component = patch.header.components[index]
+        height, width = 8 * component.row_step, 8 * component.col_step
+        top, left = row * height - _TOUCHED, col * width - _TOUCHED
+        if not any(
+            top <= r < top + height + 2 * _TOUCHED and left <= c < left + width + 2 * _TOUCHED
+            for r, c in sites
+        ):
+            return False
+    return True
 
 
 def _delta(component: int, plane: Plane, values: NDArray[np.float64]) -> Delta:
