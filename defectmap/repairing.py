@@ -27,13 +27,11 @@ from defectmap.media.jpegcodec.errors import (
 )
 from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites
 from defectmap.model.defects import Defect, Structure
-from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.serving import interruptions_held, serve_parent
 
 Sites = tuple[tuple[int, int], ...]
-
-_TOUCHED = 40  # luma pixels around a site beyond which a repaired JPEG must decode as before
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,44 +245,21 @@ def _fixed(frame: RawFrame, sites: Sites, task: Correction) -> tuple[RawFrame, S
 
 
 def _correct_jpeg(data: bytes, task: Correction) -> Corrected:
-    from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415
+    from defectmap.media.embedded import repair_embedded  # noqa: PLC0415
     from defectmap.media.jpegcodec import repair_jpeg  # noqa: PLC0415
+    from defectmap.media.jpegheader import read_header  # noqa: PLC0415
 
-    before = decode_jpeg(data)
-    if before.grid != task.grid:
+    header = read_header(data)
+    if (header.height, header.width) != (task.grid.height, task.grid.width):
         raise SkippedPhotoError(
-            f"is {before.grid.width} x {before.grid.height} pixels, but the map is of "
+            f"is {header.width} x {header.height} pixels, but the map is of "
             f"{task.grid.width} x {task.grid.height}"
         )
-    repair = repair_jpeg(data, rendered_sites(task.defects, task.conditions.captured))
+    sites = rendered_sites(task.defects, task.conditions.captured)
+    repair = repair_jpeg(data, sites)
     if not repair.repaired or repair.data == data:
         reasons = sorted({reason for _, reason in repair.left})
         seen = "shows none of its known defects"
         return Corrected(None, (), seen if reasons == ["not visible in this photo"] else "; ".join(reasons))
-    if not _same_elsewhere(before, decode_jpeg(repair.data), repair.repaired):
-        raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
-    return Corrected(repair.data, repair.repaired)
-
-
-def _same_elsewhere(before: JpegFrame, after: JpegFrame, sites: Sites) -> bool:
-    """Whether two decoded pictures are the same but for the surroundings of some sites."""
-    for old, new, step in (
-        (before.luma, after.luma, 1),
-        (before.blue, after.blue, 2),
-        (before.red, after.red, 2),
-    ):
-        if old is None or new is None:
-            if old is not new:
-                return False
-            continue
-        if old.shape != new.shape:
-            return False
-        different = old != new
-        for row, col in sites:
-            different[
-                max(row - _TOUCHED, 0) // step : (row + _TOUCHED) // step + 1,
-                max(col - _TOUCHED, 0) // step : (col + _TOUCHED) // step + 1,
-            ] = False
-        if different.any():
-            return False
-    return True
+    shown = [site for site in sites if (site.row, site.col) in repair.repaired]
+    return Corrected(repair_embedded(repair.data, shown).data, repair.repaired)

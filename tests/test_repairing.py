@@ -71,8 +71,8 @@ def test_another_grid(tasks):
 
 
 def test_a_jpeg_that_cannot_be_patched(tmp_path):
-    """A progressive JPEG is skipped with a reason that ends a sentence begun with its name."""
-    Image.new("RGB", (128, 96)).save(tmp_path / "a.jpg", progressive=True)
+    """A JPEG coded as RGB is skipped with a reason that ends a sentence begun with its name."""
+    Image.new("RGB", (128, 96)).save(tmp_path / "a.jpg", keep_rgb=True)
     data = (tmp_path / "a.jpg").read_bytes()
     defect = Defect(20, 24, PLANTED[0].kind, "R", 1.0, "DN", 9.0, 5, 5)
     task = Correction(
@@ -85,7 +85,7 @@ def test_a_jpeg_that_cannot_be_patched(tmp_path):
     )
     (result,) = correct_all([task], workers=1)
     assert isinstance(result, SkippedPhotoError)
-    assert result.reason.startswith("cannot be repaired: its coding is progressive")
+    assert result.reason.startswith("cannot be repaired: it stores red, green and blue planes")
 
 
 def test_a_bad_column(tmp_path, tasks):
