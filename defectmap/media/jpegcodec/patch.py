@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
 from defectmap.media.jpegcodec.markers import Header, end_of_picture, parse_header
 from defectmap.media.jpegcodec.mpf import head_of_grown
-from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length
+from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length, check_written
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
@@ -227,8 +227,11 @@ class JpegPatch(BlockPicture):
             other._clean, other._first, other._behind, other._predictors, same,
         )  # fmt: skip
         found = []
+        same[list(self._changed)] = False
         for mcu in np.flatnonzero(~same).tolist():
-            changed = (self._original(mcu) != other._original(mcu)).any(axis=1)
+            got = other._original(mcu)
+            changed = (self._original(mcu) != got).any(axis=1)
+            check_written(self._mcu(mcu), got)
             found += [self._place(mcu, place) for place in np.flatnonzero(changed).tolist()]
         return found
 

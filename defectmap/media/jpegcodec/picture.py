@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.media.jpegcodec.errors import CorruptJpegError
 from defectmap.media.jpegcodec.markers import Component, Frame
 
 Blocks = NDArray[np.int32]
@@ -48,6 +49,12 @@ class Delta:
     top: int
     left: int
     values: Floats
+
+
+def check_written(wanted: NDArray[np.signedinteger], got: NDArray[np.signedinteger]) -> None:
+    """Raise CorruptJpegError unless `got` is `wanted` but for +-1 that became 0."""
+    if ((got != wanted) & ((got != 0) | (np.abs(wanted) != 1))).any():
+        raise CorruptJpegError("it does not hold the values that were written")
 
 
 class BlockPicture(ABC):
@@ -121,7 +128,8 @@ class BlockPicture(ABC):
         Raises
         ------
         CorruptJpegError
-            If it is not a sound file, or not one of the same frame and tables.
+            If it is not a sound file, not one of the same frame and tables, or if a block does not hold what
+            it now should, fine coefficients aside that were dropped to keep the length.
         """
 
     def window(self, component: int, top: int, left: int, height: int, width: int) -> Floats:

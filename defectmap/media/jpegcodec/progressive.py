@@ -19,7 +19,7 @@ from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, 
 from defectmap.media.jpegcodec.markers import Frame, HuffmanTable, huffman_tables
 from defectmap.media.jpegcodec.mpf import head_of_grown
 from defectmap.media.jpegcodec.optimal import optimal_table
-from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length
+from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length, check_written
 from defectmap.media.jpegcodec.scans import Scan, read_progression
 
 _FIT_TRIES: Final = 6
@@ -274,6 +274,8 @@ class ProgressivePatch(BlockPicture):
         if not other.header.shows_like(self.header):
             raise CorruptJpegError("its headers are not those that it was written with")
         different = (self._blocks != other._blocks).any(axis=1)
+        altered = different.nonzero()[0]
+        check_written(self._blocks[altered], other._blocks[altered])
         for index, block in self._originals.items():
             different[index] = (block != other._blocks[index]).any()
         found = []
