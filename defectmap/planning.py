@@ -22,6 +22,7 @@ from defectmap.media.discover import (
 )
 from defectmap.media.originals import original_of
 from defectmap.model.frame import Conditions
+from defectmap.model.registration import Registration, registration_of
 from defectmap.model.sensor import Grid, StreamKind
 from defectmap.repairing import Corrected, Correction
 
@@ -53,7 +54,8 @@ class Repair:
     status : {"planned", "repaired", "clean", "skipped", "failed"}
         "clean": there was nothing to do.
     reason : str
-        Why it was not repaired, as the end of a sentence that begins with the source; else "".
+        Why it was not repaired, as the end of a sentence that begins with the source; else "". Of a repaired
+        photo, what in it was left as it is.
     """
 
     source: Path
@@ -302,6 +304,7 @@ class Planner:
             defects,
             form,
             tuple(s for s in known.structures if not s.lists_members),
+            registrations=_registrations(revision, stream.grid),
         )
         planned = replace(blank, output=destination, repaired=sites, status="planned")
         return Step(planned, task, revision.id, original.frame_id, replaces)
@@ -382,6 +385,13 @@ def _renamed(path: Path, destination: Path, form: Format) -> Path:
     return destination.with_suffix(suffixes[0])
 
 
+def _registrations(revision: Revision, source: Grid) -> tuple[Registration, ...]:
+    """Return how other grids lie on this one, as a revision says it."""
+    stored = revision.content.provenance.get("registrations", [])
+    found = (registration_of(attempt) for attempt in stored)
+    return tuple(r for r in found if r is not None and r.source == source)
+
+
 def _clean(blank: Repair, reason: str) -> Repair:
     return replace(blank, status="clean", reason=reason)
 
@@ -394,4 +404,4 @@ def outcome(repair: Repair, result: Corrected | PhotoError) -> Repair:
         return replace(repair, output=None, repaired=(), status=status, reason=result.reason)
     if result.data is None:
         return replace(repair, output=None, repaired=(), status="clean", reason=result.reason)
-    return replace(repair, repaired=result.repaired, status="repaired")
+    return replace(repair, repaired=result.repaired, status="repaired", reason=result.reason)

@@ -25,9 +25,11 @@ from defectmap.media.jpegcodec.errors import (
     MissingSymbolError,
     UnsupportedJpegError,
 )
-from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites
+from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
 from defectmap.model.defects import Defect, Structure
 from defectmap.model.frame import Conditions, RawFrame
+from defectmap.model.registration import Registration
+from defectmap.model.rendered import RenderedSite
 from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.serving import interruptions_held, serve_parent
 
@@ -55,6 +57,8 @@ class Correction:
     structures : tuple of Structure
         Bad columns and rows, which are repaired in raw files, and lattices, whose sites are left as they are
         and help to repair no other. There is at least one defect or line.
+    registrations : tuple of Registration
+        How JPEGs of the camera lie on the grid of its raw files, for the previews inside of these.
     """
 
     source: Path
@@ -65,6 +69,7 @@ class Correction:
     defects: tuple[Defect, ...]
     form: Literal["same", "dng", "tiff", "jpeg"] = "same"
     structures: tuple[Structure, ...] = ()
+    registrations: tuple[Registration, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Corrected:
     repaired : tuple of (row, col)
         Sites that were changed, on the stored grid, ordered.
     reason : str
-        Why nothing was changed, as the end of a sentence that begins with the file; else "".
+        Why nothing was changed, as the end of a sentence that begins with the file; else "". Of a repaired
+        file, what in it was left as it is.
     """
 
     data: bytes | None
@@ -202,6 +208,9 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
     fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), task)
     if not changed:
         return Corrected(None, (), "shows none of its known defects")
+    note = ""
+    if task.form == "same":
+        data, note = _with_previews(data, changed, task)
     repaired, held = write_mosaic(
         data,
         frame,
@@ -212,7 +221,23 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
     )
     if not held:
         return Corrected(None, (), "cannot hold better values of its known defects")
-    return Corrected(repaired, held)
+    return Corrected(repaired, held, note)
+
+
+def _with_previews(data: bytes, changed: Sites, task: Correction) -> tuple[bytes, str]:
+    """Return a raw file with its previews repaired, and a sentence on those that were not."""
+    from defectmap.media.rawpreviews import repair_previews  # noqa: PLC0415 - loads the codec of JPEGs
+
+    # A line is too long for a guess of what it did to a JPEG.
+    places, day = set(changed), task.conditions.captured
+    sites = [
+        RenderedSite(d.row, d.col, d.colour, surely_bad(d, day))
+        for d in task.defects
+        if (d.row, d.col) in places
+    ]
+    repair = repair_previews(data, task.grid, sites, task.registrations)
+    left = [f"the preview of {grid.width} x {grid.height} pixels ({reason})" for grid, reason in repair.left]
+    return repair.data, f"holds a preview that was left as it is: {', '.join(left)}" if left else ""
 
 
 def _untrusted(task: Correction) -> NDArray[np.bool_]:

@@ -6,6 +6,7 @@ writes about orientation is only for showing.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil, floor
 from typing import Any, Literal
@@ -154,6 +155,16 @@ def document(attempt: Attempt) -> dict[str, Any]:
         "basis": found.basis,
         "text": found.sentence,
     }
+
+
+def registration_of(stored: Mapping[str, Any]) -> Registration | None:
+    """Return what :func:`document` wrote of an attempt; None where it was unsure."""
+    if not stored.get("registered"):
+        return None
+    fields = ("scale", "row", "col", "coincidences", "of", "chance", "basis")
+    return Registration(
+        Grid(**stored["source"]), Grid(**stored["target"]), **{field: stored[field] for field in fields}
+    )
 
 
 def _within(grid: Grid, row: int, col: int) -> tuple[int, int] | None:
