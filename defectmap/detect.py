@@ -27,6 +27,7 @@ from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
+from defectmap.model.footprints import Footprints, learn
 from defectmap.model.listed import as_defect, is_listed, with_listed
 from defectmap.model.mapping import SCENES_FOR_CERTAINTY, FrameFacts, build_map
 from defectmap.model.registration import Attempt, combined, document
@@ -83,6 +84,7 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
     """
     maps: dict[int, DefectMap] = {}
     sources: list[dict[str, Any]] = []
+    footprints: dict[int, Footprints] = {}
     with catalog.snapshot():
         for stream in catalog.sensors.streams(sensor.id):
             if stream.method != METHOD:
@@ -91,8 +93,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
                     f"judges by method {METHOD}; ingest the photos into a new catalog"
                 )
             facts = _facts(catalog.frames.of_stream(stream.id))
-            maps[stream.id] = _judge(catalog, stream, facts)
-            sources.append(_source(stream, list(facts.values())))
+            maps[stream.id], footprints[stream.id] = _judge(catalog, stream, facts)
+            sources.append(_source(stream, list(facts.values()), footprints[stream.id]))
         attempts = _register(catalog, sensor, maps)
         maps = _supported(catalog, sensor, maps, attempts)
         lists = catalog.imports.of_sensor(sensor.id)
@@ -124,7 +126,7 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
         return Detection(sensor, catalog.revisions.numbered(sensor.id, number), is_new=True)
 
 
-def _source(stream: StreamRecord, facts: Sequence[FrameFacts]) -> dict[str, Any]:
+def _source(stream: StreamRecord, facts: Sequence[FrameFacts], footprints: Footprints) -> dict[str, Any]:
     """Say what the map of a stream rests on."""
     times = [fact.conditions.captured for fact in facts if fact.conditions.captured is not None]
     return {
@@ -136,6 +138,7 @@ def _source(stream: StreamRecord, facts: Sequence[FrameFacts]) -> dict[str, Any]
         "scenes": len({fact.scene for fact in facts}),
         "first": min(times).isoformat() if times else None,
         "last": max(times).isoformat() if times else None,
+        "footprints": None if stream.geometry else footprints.document(),
     }
 
 
@@ -146,7 +149,7 @@ def _same(old: RevisionRecord, new: RevisionRecord) -> bool:
         new.scenes,
         new.method,
         new.program_version,
-    ) and old.provenance.get("registrations", []) == new.provenance["registrations"]
+    ) and all(old.provenance.get(part, []) == new.provenance[part] for part in ("registrations", "streams"))
 
 
 def _register(
@@ -247,8 +250,13 @@ def _facts(stored: list[StoredFrame]) -> dict[int, FrameFacts]:
     return {frame.id: FrameFacts(scenes[frame.id], frame.conditions) for frame in ordered}
 
 
-def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFacts]) -> DefectMap:
-    """Judge one stream: all its life, and the newest epoch alone, which ten clean years must not drown."""
+def _judge(
+    catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFacts]
+) -> tuple[DefectMap, Footprints]:
+    """Judge one stream: all its life, and the newest epoch alone, which ten clean years must not drown.
+
+    Of JPEGs the footprints of defects are learned on the way.
+    """
     index = {frame_id: number for number, frame_id in enumerate(facts)}
 
     def sightings() -> Iterator[tuple[int, NDArray[np.void]]]:
@@ -257,7 +265,7 @@ def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFact
 
     epochs = catalog.evidence.epochs(stream.id)
     if not epochs:
-        return DefectMap(stream.grid)
+        return DefectMap(stream.grid), Footprints()
     newest = _planes(catalog, stream, epochs[-1])
     result = DefectMap(stream.grid)
     if len(epochs) > 1:
@@ -271,7 +279,8 @@ def _judge(catalog: Catalog, stream: StreamRecord, facts: Mapping[int, FrameFact
                 else:
                     newest[name] = part
     whole = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
-    return whole.joined(result, 2 if stream.geometry else 8)
+    found = whole.joined(result, 2 if stream.geometry else 8)
+    return found, Footprints() if stream.geometry else learn(newest, found.defects)
 
 
 def _planes(catalog: Catalog, stream: StreamRecord, epoch: int) -> dict[str, PlaneEvidence]:

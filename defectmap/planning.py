@@ -21,6 +21,7 @@ from defectmap.media.discover import (
     read_photo,
 )
 from defectmap.media.originals import original_of
+from defectmap.model.footprints import Footprints
 from defectmap.model.frame import Conditions
 from defectmap.model.registration import Registration, registration_of
 from defectmap.model.sensor import Grid, StreamKind
@@ -304,6 +305,7 @@ class Planner:
             defects,
             form,
             tuple(s for s in known.structures if not s.lists_members),
+            footprints=_footprints(revision, stream.grid),
             registrations=_registrations(revision, stream.grid),
         )
         planned = replace(blank, output=destination, repaired=sites, status="planned")
@@ -383,6 +385,14 @@ def _renamed(path: Path, destination: Path, form: Format) -> Path:
     if path.suffix.lower() not in suffixes and any(file.exists() for file in beside):
         return destination.with_name(destination.name + suffixes[0])
     return destination.with_suffix(suffixes[0])
+
+
+def _footprints(revision: Revision, grid: Grid) -> Footprints:
+    """Return the footprints that were learned for a map, none where it was made without."""
+    for source in revision.content.provenance.get("streams", ()):
+        if (source["kind"], source["height"], source["width"]) == (grid.kind, grid.height, grid.width):
+            return Footprints.from_document(source.get("footprints") or {})
+    return Footprints()
 
 
 def _registrations(revision: Revision, source: Grid) -> tuple[Registration, ...]:

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -27,6 +27,7 @@ from defectmap.media.jpegcodec.errors import (
 )
 from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
 from defectmap.model.defects import Defect, Structure
+from defectmap.model.footprints import Footprints
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.registration import Registration
 from defectmap.model.rendered import RenderedSite
@@ -59,6 +60,8 @@ class Correction:
         and help to repair no other. There is at least one defect or line.
     registrations : tuple of Registration
         How JPEGs of the camera lie on the grid of its raw files, for the previews inside of these.
+    footprints : Footprints
+        What sites do to the JPEGs of this stream, as far as it is known.
     """
 
     source: Path
@@ -70,6 +73,7 @@ class Correction:
     form: Literal["same", "dng", "tiff", "jpeg"] = "same"
     structures: tuple[Structure, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    footprints: Footprints = field(default_factory=Footprints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,8 +284,8 @@ def _correct_jpeg(data: bytes, task: Correction) -> Corrected:
             f"is {header.width} x {header.height} pixels, but the map is of "
             f"{task.grid.width} x {task.grid.height}"
         )
-    sites = rendered_sites(task.defects, task.conditions.captured)
-    repair = repair_jpeg(data, sites)
+    sites = rendered_sites(task.defects, task.conditions, task.footprints.usual_dn)
+    repair = repair_jpeg(data, sites, footprints=task.footprints)
     if not repair.repaired or repair.data == data:
         reasons = sorted({reason for _, reason in repair.left})
         seen = "shows none of its known defects"

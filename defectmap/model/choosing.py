@@ -21,7 +21,8 @@ import numpy as np
 
 from defectmap.model.defects import Defect, Kind, Structure
 from defectmap.model.evidence import Z_UNIT
-from defectmap.model.frame import RawFrame
+from defectmap.model.expecting import expected, sign
+from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.prediction import score_frame
 from defectmap.model.rendered import RenderedSite
 
@@ -118,14 +119,28 @@ def line_sites(frame: RawFrame, lines: Iterable[Structure]) -> tuple[tuple[int, 
     return tuple(sites)
 
 
-def rendered_sites(defects: Iterable[Defect], day: datetime | None) -> tuple[RenderedSite, ...]:
+def rendered_sites(
+    defects: Iterable[Defect], conditions: Conditions, usual_dn: float | None = None
+) -> tuple[RenderedSite, ...]:
     """Return the sites to look at in a JPEG; whether a spot shows there is for its repair to judge.
 
     Parameters
     ----------
     defects : iterable of Defect
         Those that may have been bad on the day, on the stored grid of the JPEG.
-    day : datetime or None
-        When the photo was taken.
+    conditions : Conditions
+        Of the photo.
+    usual_dn : float or None
+        Mean luma of the photos that the map was made from; None where it is not known.
     """
-    return tuple(RenderedSite(d.row, d.col, d.colour, surely_bad(d, day)) for d in defects)
+    return tuple(
+        RenderedSite(
+            d.row,
+            d.col,
+            d.colour,
+            surely_bad(d, conditions.captured),
+            expected(d, conditions, usual_dn),
+            sign(d),
+        )
+        for d in defects
+    )

@@ -89,7 +89,7 @@ class Footprints:
     def document(self) -> dict[str, Any]:
         """Return plain values that JSON holds."""
         return {
-            "usual_dn": self.usual_dn,
+            "usual_dn": None if self.usual_dn is None else round(self.usual_dn, 2),
             "phases": [
                 {
                     "colour": phase[0],

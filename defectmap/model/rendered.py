@@ -102,17 +102,17 @@ def remove(
     -------
     Removal
     """
-    hidden = tuple(not _stands_out(planes, site, sites, others) for site in sites)
+    known = footprints or Footprints()
+    hidden = tuple(not _stands_out(planes, site, sites, others, known) for site in sites)
     scenes = [Scene.around(i, plane, sites, others) for i, plane in enumerate(planes)]
     kept = tuple(site for site, no in zip(sites, hidden, strict=True) if not no)
-    known = footprints or Footprints()
     best = _estimate(scenes, kept, known)
     for site in kept if len(kept) > 1 else ():
         rest = tuple(s for s in kept if s is not site)
         without = _estimate(scenes, rest, known)
-        if best.gain - without.gain < _required(site):
+        if best.gain - without.gain < _required(site, known):
             kept, best = rest, without
-    if len(kept) == 1 and best.gain < _required(kept[0]):
+    if len(kept) == 1 and best.gain < _required(kept[0], known):
         kept, best = (), _estimate(scenes, (), known)
     ends = np.cumsum([len(scene.places) for scene in scenes])[:-1]
     changes = np.split(best.change, ends)
@@ -132,19 +132,24 @@ def _stands_out(
     site: RenderedSite,
     sites: Sequence[RenderedSite],
     others: Sequence[RenderedSite],
+    footprints: Footprints,
 ) -> bool:
-    """Whether a site shows enough for its repair to gain; what the catalog expects needs no showing."""
-    if site.amplitude_dn is not None:
+    """Whether a site shows enough for its repair to gain; what the map expects needs no showing."""
+    if _is_expected(site, footprints):
         return True
+    found = []
     for plane in planes:
         spoiled = covered(plane, sites, WIDEST) | covered(plane, others, OTHERS)
-        if standing_out(plane, spoiled, site.row, site.col) >= _GAINS:
-            return True
-    return False
+        found.append(standing_out(plane, spoiled, site.row, site.col))
+    return site.sign * found[0] >= 0 and max(abs(one) for one in found) >= _GAINS
 
 
-def _required(site: RenderedSite) -> float:
-    if site.amplitude_dn is not None:
+def _is_expected(site: RenderedSite, footprints: Footprints) -> bool:
+    return site.expected is not None and footprints.of(site.row, site.col, site.colour) is not None
+
+
+def _required(site: RenderedSite, footprints: Footprints) -> float:
+    if _is_expected(site, footprints):
         return _SURE_IF_EXPECTED
     return _SURE_IF_CERTAIN if site.certain_here else _SURE
 

@@ -15,7 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.footprints import Footprints
-from defectmap.model.surroundings import Floats, Mask, Plane, RenderedSite, autocovariance, disc, trend
+from defectmap.model.surroundings import (
+    Floats,
+    Mask,
+    Plane,
+    RenderedSite,
+    autocovariance,
+    disc,
+    light_under,
+    trend,
+)
 
 WIDEST: Final = 5.2  # luma pixels: the ring of the fiercest spots seen, 4.5, and a margin
 OTHERS: Final = 2.3  # luma pixels around other, not yet repaired sites that are not trusted
@@ -146,8 +155,7 @@ def hypotheses(
         for shapes, free in _spots(scenes, sites):
             yield np.zeros(shapes.shape[1]), shapes, free, _AMPLITUDES
         return
-    heights = np.array([np.nan if s.amplitude_dn is None else s.amplitude_dn for s in sites])
-    unsure = np.array([s.amplitude_sd_dn for s in sites])
+    heights, unsure = _expectations(scenes[0].plane, sites)
     for coding in _CODINGS:
         differs = np.stack(
             [
@@ -163,6 +171,18 @@ def hypotheses(
         else:
             spread = heights**2 + unsure**2
             yield heights @ shapes, unsure[:, None] * shapes, spread @ differs, np.ones(1)
+
+
+def _expectations(luma: Plane, sites: Sequence[RenderedSite]) -> tuple[Floats, Floats]:
+    """Return the heights that spots are expected in, NaN where unknown, and their standard deviations."""
+    spoiled = covered(luma, sites, WIDEST)
+    known = [
+        (np.nan, 0.0)
+        if site.expected is None
+        else site.expected.amplitude(light_under(luma, spoiled, site.row, site.col))
+        for site in sites
+    ]
+    return np.array([height for height, _ in known]), np.array([sd for _, sd in known])
 
 
 def _learned(

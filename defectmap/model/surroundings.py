@@ -11,6 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.expecting import Expected
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -35,10 +37,8 @@ class RenderedSite:
         "R", "G" or "B", the tint of its spot, or "W" for none. A dead site leaves a dark spot of it.
     certain_here : bool
         Whether it is known from elsewhere to be bad in this very photo: less evidence is asked for then.
-    amplitude_dn : float or None
-        By how much its own pixel is expected to be brighter in luma; negative for darker, None for unknown.
-    amplitude_sd_dn : float
-        Standard deviation of that expectation; positive where there is one.
+    expected : Expected or None
+        What the map lets expect of its spot.
     sign : int
         1 where the spot can only be bright, -1 where it can only be dark, 0 where it may be either.
     """
@@ -47,8 +47,7 @@ class RenderedSite:
     col: int
     colour: str
     certain_here: bool = False
-    amplitude_dn: float | None = None
-    amplitude_sd_dn: float = 0.0
+    expected: Expected | None = None
     sign: int = 0
 
 
@@ -96,6 +95,12 @@ def disc(radius: float) -> Floats:
     return (steps[:, None] ** 2 + steps**2 <= radius**2).astype(np.float64)
 
 
+def light_under(plane: Plane, covered: Mask, row: int, col: int) -> float:
+    """Return the level of the plane at a luma pixel as its surroundings let guess it."""
+    seen = filled(plane.values, ~covered)
+    return float(seen[row // plane.row_step - plane.top, col // plane.col_step - plane.left])
+
+
 def standing_out(plane: Plane, covered: Mask, row: int, col: int) -> float:
     """How much worse a pixel is predicted by all others than pixels around it are.
 
@@ -113,7 +118,7 @@ def standing_out(plane: Plane, covered: Mask, row: int, col: int) -> float:
     Returns
     -------
     float
-        Error over root mean square error.
+        Error over root mean square error; positive for a pixel that is too bright.
     """
     values = plane.values
     residual = values - trend(values, ~covered)
@@ -135,7 +140,7 @@ def standing_out(plane: Plane, covered: Mask, row: int, col: int) -> float:
     if not usual.size:
         return 0.0
     error = errors(residual)[row // plane.row_step - plane.top, col // plane.col_step - plane.left]
-    return float(abs(error) / max(np.sqrt(np.mean(usual**2)), 1e-9))
+    return float(error / max(np.sqrt(np.mean(usual**2)), 1e-9))
 
 
 def _inside(shape: tuple[int, ...]) -> Mask:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
 from defectmap.model.defects import Defect, Kind, Structure, StructureKind
-from defectmap.model.frame import RawFrame
+from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
 ALWAYS = {Kind.STUCK, Kind.DEAD, Kind.DIM, Kind.BRIGHT, Kind.OFFSET}
@@ -55,8 +55,8 @@ def test_in_doubt_the_frame_decides():
     assert mosaic_sites(photo, defects, DAYS[3]) == ((20, 30),)
     assert mosaic_sites(photo, defects, DAYS[5]) == ((20, 30), (30, 40))
     assert mosaic_sites(photo, defects, None) == ((20, 30),)
-    assert [s.certain_here for s in rendered_sites(defects, DAYS[3])] == [False, False]
-    assert [s.certain_here for s in rendered_sites(defects, DAYS[5])] == [True, True]
+    assert [s.certain_here for s in rendered_sites(defects, Conditions(DAYS[3]))] == [False, False]
+    assert [s.certain_here for s in rendered_sites(defects, Conditions(DAYS[5]))] == [True, True]
 
 
 @given(
@@ -93,4 +93,4 @@ def test_carried_sites_are_shown_by_the_photo(kind):
     """A site that was found on another grid is replaced only where the photo shows it, whatever its kind."""
     defects = [replace(defect(row, col, kind), origin="jpeg:80x60") for row, col in ((20, 30), (30, 40))]
     assert mosaic_sites(frame({(20, 30): 300, (30, 40): 0}), defects, None) == ((20, 30),)
-    assert [s.certain_here for s in rendered_sites(defects, None)] == [False, False]
+    assert [s.certain_here for s in rendered_sites(defects, Conditions())] == [False, False]
