@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,10 @@ from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media.discover import content_digest
 from defectmap.media.raw import decode_raw
 from defectmap.media.rawpatch import patch_raw
+from defectmap.media.rawpreviews import embedded_jpegs
 from defectmap.model.defects import Defect, Structure, StructureKind
 from defectmap.model.frame import Conditions
+from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid
 from defectmap.repairing import Corrected, Correction, correct, correct_all
 from defectmap.simulation.files import write_shoot
@@ -107,3 +110,42 @@ def test_a_bad_column(tmp_path, tasks):
     assert np.median(error) < 60
     for site in lattice.sites():
         assert repaired[site] == spoilt[site]
+
+
+def test_the_preview_inside_a_raw(tmp_path):
+    """A raw's preview loses its spots with the mosaic; else a note says that it was left."""
+    body = camera()
+    write_shoot(body, tmp_path, 1, ("nef",), compressions=("lossless",), preview=True)
+    (path,) = tmp_path.iterdir()
+    data = path.read_bytes()
+    defects = tuple(Defect(d.row, d.col, d.kind, "R", 1.0, "DN", 9.0, 5, 5) for d in PLANTED)
+    grid = body.geometry.grid
+    task = Correction(path, content_digest(data), grid, body.identity, Conditions(), defects)
+    picture = Grid("jpeg", body.height, body.width)
+    way = Registration(grid, picture, 1.0, 0.0, 0.0, 25, 25, 1e-9, "preview")
+    alone, both = correct(task), correct(replace(task, registrations=(way,)))
+    assert "128 x 96 pixels (how it lies on the raw frame is not known)" in alone.reason
+    assert both.reason == ""
+    assert np.array_equal(decode_raw(alone.data).mosaic, decode_raw(both.data).mosaic)
+    ((start, end),) = embedded_jpegs(data)
+    assert alone.data[start:end] == data[start:end]
+
+    def excess(photo: bytes) -> float:
+        with Image.open(io.BytesIO(photo[start:end])) as image:
+            pixels = np.asarray(image).astype(int)
+        return sum(
+            np.abs(pixels[r, c] - np.median(pixels[r - 5 : r + 6, c - 5 : c + 6], axis=(0, 1))).max()
+            for r, c in [(20, 24), (40, 60)]
+        )
+
+    assert excess(both.data) < 0.4 * excess(data)
+
+
+@pytest.mark.parametrize("form", ["tiff", "jpeg"])
+def test_renderings(tasks, form):
+    """A rendered raw is a picture of the visible area in the format asked for."""
+    result = correct(replace(tasks[0], form=form))
+    assert result.repaired == tuple((d.row, d.col) for d in PLANTED)
+    with Image.open(io.BytesIO(result.data)) as image:
+        assert image.format == form.upper()
+        assert sorted(image.size) == [96, 128]
