@@ -305,8 +305,8 @@ class Planner:
             defects,
             form,
             tuple(s for s in known.structures if not s.lists_members),
-            footprints=_footprints(revision, stream.grid),
             registrations=_registrations(revision, stream.grid),
+            footprints=_footprints(revision, stream.grid),
         )
         planned = replace(blank, output=destination, repaired=sites, status="planned")
         return Step(planned, task, revision.id, original.frame_id, replaces)
@@ -375,6 +375,14 @@ class Planner:
         )
 
 
+def _footprints(revision: Revision, grid: Grid) -> Footprints:
+    """Return the footprints that were learned for a map, none where it was made without."""
+    for source in revision.content.provenance.get("streams", ()):
+        if (source["kind"], source["height"], source["width"]) == (grid.kind, grid.height, grid.width):
+            return Footprints.from_document(source.get("footprints") or {})
+    return Footprints()
+
+
 def _renamed(path: Path, destination: Path, form: Format) -> Path:
     """Return where a photo goes in another format.
 
@@ -385,14 +393,6 @@ def _renamed(path: Path, destination: Path, form: Format) -> Path:
     if path.suffix.lower() not in suffixes and any(file.exists() for file in beside):
         return destination.with_name(destination.name + suffixes[0])
     return destination.with_suffix(suffixes[0])
-
-
-def _footprints(revision: Revision, grid: Grid) -> Footprints:
-    """Return the footprints that were learned for a map, none where it was made without."""
-    for source in revision.content.provenance.get("streams", ()):
-        if (source["kind"], source["height"], source["width"]) == (grid.kind, grid.height, grid.width):
-            return Footprints.from_document(source.get("footprints") or {})
-    return Footprints()
 
 
 def _registrations(revision: Revision, source: Grid) -> tuple[Registration, ...]:

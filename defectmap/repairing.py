@@ -25,12 +25,11 @@ from defectmap.media.jpegcodec.errors import (
     MissingSymbolError,
     UnsupportedJpegError,
 )
-from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
+from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites
 from defectmap.model.defects import Defect, Structure
 from defectmap.model.footprints import Footprints
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.registration import Registration
-from defectmap.model.rendered import RenderedSite
 from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.serving import interruptions_held, serve_parent
 
@@ -233,12 +232,9 @@ def _with_previews(data: bytes, changed: Sites, task: Correction) -> tuple[bytes
     from defectmap.media.rawpreviews import repair_previews  # noqa: PLC0415 - loads the codec of JPEGs
 
     # A line is too long for a guess of what it did to a JPEG.
-    places, day = set(changed), task.conditions.captured
-    sites = [
-        RenderedSite(d.row, d.col, d.colour, surely_bad(d, day))
-        for d in task.defects
-        if (d.row, d.col) in places
-    ]
+    places = set(changed)
+    defects = [d for d in task.defects if (d.row, d.col) in places]
+    sites = rendered_sites(defects, task.conditions)
     repair = repair_previews(data, task.grid, sites, task.registrations)
     left = [f"the preview of {grid.width} x {grid.height} pixels ({reason})" for grid, reason in repair.left]
     return repair.data, f"holds a preview that was left as it is: {', '.join(left)}" if left else ""
