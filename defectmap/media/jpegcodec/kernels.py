@@ -15,6 +15,7 @@ import numba as nb
 import numpy as np
 
 OK, BAD_CODE, RAN_OUT, BAD_RESTART, NO_SYMBOL = 0, 1, 2, 3, 4
+SHORT = 10  # bits; the tables of common symbols then stay in the fastest memory
 GUARD = 256
 """Zero bytes behind the clean ones: no block, however garbled, is longer (64 symbols of 27 bits)."""
 
@@ -115,12 +116,72 @@ def _read_block(clean, at, dc, ac, block):
 
 
 @nb.njit(cache=True, nogil=True)
-def walk(clean, spans, interval, plan, lookups, first, behind, predictors):
+def shorten(lookup, short):
+    """Fill `short`, by the next SHORT bits, with ``bits of code and value << 8 | coefficients``.
+
+    The end of a block counts as 128 coefficients. It is 0 for what needs a longer look: longer codes, runs of 16 zeros, and what stands for nothing.
+    """
+    for prefix in range(1 << SHORT):
+        entry = np.int64(lookup[prefix << (16 - SHORT)])
+        length, run, size = entry >> 8, (entry >> 4) & 15, entry & 15
+        if 0 < length <= SHORT and size <= 10 and (size or not run):
+            short[prefix] = (length + size) << 8 | (run + 1 if size else 128)
+
+
+@nb.njit(cache=True, nogil=True, inline="always")
+def _next(clean, at):
+    """Return the 57 bits or more from bit `at`, at the top of 64."""
+    byte, word = at >> 3, np.uint64(0)
+    for i in range(8):
+        word = (word << np.uint64(8)) | np.uint64(clean[byte + i])
+    return word << np.uint64(at & 7)
+
+
+@nb.njit(cache=True, nogil=True)
+def _skip_block(clean, at, dc, ac, short):
+    """Return the bit behind a block, -1 for a bad code, and its DC difference."""
+    word = _next(clean, at)
+    entry = np.int64(dc[np.int64(word >> np.uint64(48))])
+    length, size = entry >> 8, entry & 255
+    if length == 0 or size > 11:
+        return np.int64(-1), np.int64(0)
+    difference = np.int64(0)
+    if size:
+        bits = np.int64((word << np.uint64(length)) >> np.uint64(64 - size))
+        difference = _extend(bits, size)
+    at += length + size
+    word, left = word << np.uint64(length + size), 57 - length - size
+    k = np.int64(1)
+    while k < 64:
+        if left < 32:
+            word, left = _next(clean, at), np.int64(57)
+        entry = np.int64(short[np.int64(word >> np.uint64(64 - SHORT))])
+        if entry:
+            taken, k = entry >> 8, k + (entry & 255)
+            if 64 < k < 128:
+                return np.int64(-1), np.int64(0)
+        else:
+            entry = np.int64(ac[np.int64(word >> np.uint64(48))])
+            length, run, size = entry >> 8, (entry >> 4) & 15, entry & 15
+            taken = length + size
+            if length == 0 or size > 10 or (size == 0 and 0 < run < 15):
+                return np.int64(-1), np.int64(0)
+            k += run + 1 if size or run else 128
+            if k < 128 and k > (64 if size else 63):
+                return np.int64(-1), np.int64(0)
+        at += taken
+        left -= taken
+        word <<= np.uint64(taken)
+    return at, difference
+
+
+@nb.njit(cache=True, nogil=True)
+def walk(clean, spans, interval, plan, lookups, shorts, first, behind, predictors):
     """Walk every MCU; note where it begins and ends and the DC predictors it begins with.
 
-    `plan[b]` is (component, DC table, AC table) of block b of an MCU. Returns (code, MCU).
+    `plan[b]` is (component, DC table, AC table) of block b of an MCU, `shorts` are the tables that
+    :func:`shorten` fills. Returns (code, MCU).
     """
-    block = np.zeros(64, np.int32)
     dc = np.zeros(predictors.shape[1], np.int32)
     at = np.int64(0)
     for mcu in range(len(first)):
@@ -131,12 +192,13 @@ def walk(clean, spans, interval, plan, lookups, first, behind, predictors):
         first[mcu] = at
         predictors[mcu] = dc
         for b in range(len(plan)):
-            at = _read_block(clean, at, lookups[plan[b, 1]], lookups[plan[b, 2]], block)
+            a = plan[b, 2]
+            at, difference = _skip_block(clean, at, lookups[plan[b, 1]], lookups[a], shorts[a])
             if at < 0:
                 return BAD_CODE, mcu
             if at > end:
                 return RAN_OUT, mcu
-            dc[plan[b, 0]] += block[0]
+            dc[plan[b, 0]] += difference
         behind[mcu] = at
     return OK, np.int64(0)
 

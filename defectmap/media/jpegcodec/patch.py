@@ -65,6 +65,7 @@ class JpegPatch(BlockPicture):
         self._count = header.mcu_rows * header.mcu_cols
         self._interval = header.restart_interval or self._count
         self._changed: dict[int, Blocks] = {}
+        self._decoded: dict[int, Blocks] = {}
         self._unstuff()
         self._walk()
 
@@ -97,8 +98,11 @@ class JpegPatch(BlockPicture):
         kernels, count = self._kernels, self._count
         self._first, self._behind = np.zeros(count, np.int64), np.zeros(count, np.int64)
         self._predictors = np.zeros((count, len(self.header.components)), np.int32)
+        shorts = np.zeros((len(self._lookups), 1 << kernels.SHORT), np.uint16)
+        for lookup, short in zip(self._lookups, shorts, strict=True):
+            kernels.shorten(lookup, short)
         code, mcu = kernels.walk(
-            self._clean, self._spans, self._interval, self._plan, self._lookups,
+            self._clean, self._spans, self._interval, self._plan, self._lookups, shorts,
             self._first, self._behind, self._predictors,
         )  # fmt: skip
         where = f"in unit {mcu} of {count}"
@@ -120,10 +124,13 @@ class JpegPatch(BlockPicture):
         return self._original(mcu)
 
     def _original(self, mcu: int) -> Blocks:
-        blocks = np.zeros((len(self._plan), 64), np.int32)
-        self._kernels.read_mcu(
-            self._clean, self._first[mcu], self._plan, self._lookups, self._predictors[mcu], blocks
-        )
+        """Blocks of an MCU as the file holds them; not to be written to."""
+        blocks = self._decoded.get(mcu)
+        if blocks is None:
+            blocks = self._decoded[mcu] = np.zeros((len(self._plan), 64), np.int32)
+            self._kernels.read_mcu(
+                self._clean, self._first[mcu], self._plan, self._lookups, self._predictors[mcu], blocks
+            )
         return blocks
 
     def _address(self, component: int, row: int, col: int) -> tuple[int, int]:
