@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.errors import FailedPhotoError
+from defectmap.errors import FailedPhotoError, UnsupportedRawError
 from defectmap.media.raw import decode_raw
 from defectmap.model.frame import RawFrame
 from defectmap.model.sensor import SensorIdentity
@@ -72,7 +72,12 @@ def write_mosaic(
         from defectmap.media.rawpatch import patch_raw  # noqa: PLC0415
 
         values = {(int(row) + top, int(col) + left): int(mosaic[row, col]) for row, col in places}
-        repaired = patch_raw(data, values)
+        try:
+            repaired = patch_raw(data, values)
+        except UnsupportedRawError as error:
+            raise UnsupportedRawError(
+                f"cannot be changed as it is ({error.reason}): write a DNG instead, with --format dng"
+            ) from error
         read, wanted = decode_raw(repaired).mosaic, before.mosaic.copy()
         # A lossy file takes the nearest value that it can hold, which is proved where it is written.
         rows, cols = places.T

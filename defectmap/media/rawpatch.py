@@ -1,7 +1,7 @@
 """Change single samples of a raw file in place; the file keeps its length.
 
 Understood are the TIFF-structured raws (NEF, DNG and others) whose mosaic is stored as 16-bit samples in the
-file's byte order, or as 12-bit samples packed with the most significant bit first (TIFF 6.0, section 3), in
+file's byte order, or packed to fewer bits with the most significant bit first (TIFF 6.0, section 3), in
 strips or tiles, and Nikon's compressed ones. As makers are free in what they do with these tags, every
 patched file is decoded again by LibRaw before it is handed out.
 """
@@ -84,7 +84,7 @@ class _Layout:
     bits : int
         Bits per sample that count.
     packed : bool
-        True for 12-bit samples in 3-byte pairs, False for one sample in two bytes.
+        True for samples that follow each other bit by bit, False for one sample in two bytes.
     order : {"little", "big"}
         Byte order of two-byte samples.
     offsets : tuple of int
@@ -124,13 +124,12 @@ class _Layout:
             at = start + 2 * within
             data[at : at + 2] = value.to_bytes(2, self.order)
             return
-        at = start + within // 2 * 3  # widths are even, so pairs never span two rows
-        if within % 2:
-            data[at + 1] = data[at + 1] & 0xF0 | value >> 8
-            data[at + 2] = value & 0xFF
-        else:
-            data[at] = value >> 4
-            data[at + 1] = data[at + 1] & 0x0F | (value & 0x0F) << 4
+        byte, bit = divmod(within * self.bits, 8)  # rows are whole bytes
+        place = slice(start + byte, start + byte - (-(bit + self.bits) // 8))
+        behind = -(bit + self.bits) % 8
+        mask = (1 << self.bits) - 1 << behind
+        held = int.from_bytes(data[place], "big")
+        data[place] = (held & ~mask | value << behind).to_bytes(place.stop - place.start, "big")
 
 
 def _storage(data: bytes) -> _Layout | NefStrip:
@@ -181,8 +180,8 @@ def _layout(data: bytes, directory: tiff.Directory) -> _Layout | None:
     if not tiled:
         heights[-1] = height - rows * (len(offsets) - 1)
     bits = directory.first(_BITS) or 0
-    packed = bits == 12 and cols % 2 == 0 and _filled(counts, heights, cols * 3 // 2)
-    if not packed and not (12 <= bits <= 16 and _filled(counts, heights, cols * 2)):
+    packed = 8 <= bits < 16 and cols * bits % 8 == 0 and _filled(counts, heights, cols * bits // 8)
+    if not packed and not (8 < bits <= 16 and _filled(counts, heights, cols * 2)):
         return None
     return _Layout(height, width, bits, packed, "big" if data[:2] == b"MM" else "little", offsets, rows, cols)
 

@@ -73,6 +73,7 @@ def rendered_bytes(
         "Exif.Image.Model": identity.model,
         "Exif.Image.Orientation": "1",  # the picture stands upright as it is
         "Exif.Image.Software": f"defectmap {__version__}",
+        "Exif.Photo.ExifVersion": "48 50 51 50",
         "Exif.Photo.ColorSpace": "1",
         "Exif.Photo.FlashpixVersion": "48 49 48 48",
     }
