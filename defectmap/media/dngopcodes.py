@@ -114,12 +114,13 @@ def with_opcodes(data: bytes, opcodes: bytes) -> bytes:
     (following,) = struct.unpack_from(
         order + "I", data, place.offset + 2 + 12 * _count(data, order, place.offset)
     )
-    # Values of no more than four bytes stand in the entry itself; a list of opcodes is never that short.
     list_at = len(data) + len(data) % 2
     directory_at = list_at + len(opcodes) + len(opcodes) % 2
     if directory_at + 6 + 12 * (len(kept) + 1) > _LARGEST:
         raise SkippedPhotoError("is too large for another directory")
-    entry = struct.pack(order + "HHII", OPCODE_LIST_1, _UNDEFINED, len(opcodes), list_at)
+    # A list without opcodes is four bytes long, which stand in the entry itself.
+    value = struct.pack(order + "I", list_at) if len(opcodes) > 4 else opcodes.ljust(4, b"\0")
+    entry = struct.pack(order + "HHI", OPCODE_LIST_1, _UNDEFINED, len(opcodes)) + value
     entries = sorted([*kept, entry], key=lambda e: struct.unpack_from(order + "H", e)[0])
     added = struct.pack(order + "H", len(entries)) + b"".join(entries) + struct.pack(order + "I", following)
     result = bytearray(data)
