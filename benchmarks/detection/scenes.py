@@ -34,9 +34,12 @@ class PhotoScenes:
     Attributes
     ----------
     folder : Path
+    half : int or None
+        0 or 1: only every second of its pictures, from that one on.
     """
 
     folder: Path
+    half: int | None = None
 
     @cached_property
     def _photos(self) -> list[NDArray[np.uint8]]:
@@ -47,7 +50,7 @@ class PhotoScenes:
                     photos.append(np.asarray(image.convert("RGB")))
         if not photos:
             raise ValueError(f"{self.folder} holds no pictures")
-        return photos
+        return photos if self.half is None else photos[self.half :: 2]
 
     def draw(self, rng: Generator) -> Light:
         """Draw a scene: one photo enlarged, or four tiles of photos hardly so, shifted at random."""

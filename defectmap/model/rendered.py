@@ -185,4 +185,4 @@ def _estimate(scenes: Sequence[Scene], sites: Sequence[RenderedSite], footprints
     every = np.concatenate(gains)
     weights = np.exp(_TEMPER * (every - every.max()))
     change = np.sum(weights[:, None] * np.concatenate(changes), axis=0) / weights.sum()
-    return _Estimate(float(every.max()), change)
+    return _Estimate(float(every[1:].max(initial=-np.inf) if sites else 0.0), change)

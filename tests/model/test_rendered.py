@@ -1,10 +1,14 @@
 """The pixel decision: what a spot hides, and when there is none to remove."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from defectmap.model.expecting import Expected
+from defectmap.model.footprints import Footprint, Footprints
 from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
 
 SIZE = 2 * REACH + 1
@@ -165,3 +169,61 @@ def test_far_sites_stay_apart():
     """Sites farther apart than their spots reach are groups of their own."""
     assert len(groups([RenderedSite(0, 0, "R"), RenderedSite(0, 4, "R"), RenderedSite(2, 2, "B")])) == 2
     assert len(groups([RenderedSite(0, 0, "R"), RenderedSite(10, 4, "R")])) == 2
+
+
+def point():
+    """Return the footprint of a camera whose demosaicing hardly smears."""
+    luma = np.zeros((9, 9))
+    luma[3:6, 3:6] = [[0.0, 0.1, 0.0], [0.1, 1.0, 0.1], [0.0, 0.1, 0.0]]
+    return Footprint(luma, np.zeros((5, 5)), np.zeros((5, 5)), 9)
+
+
+FOOTPRINTS = Footprints({("W", 0, 0): point()}, 110.0)
+
+
+def with_point(truth, height):
+    """Return a scene with that camera's spot in the middle."""
+    damaged = truth.copy()
+    damaged[REACH - 4 : REACH + 5, REACH - 4 : REACH + 5] += height * point().luma
+    return damaged
+
+
+def test_learned_footprint():
+    """A spot of known shape goes away more exactly than one of unknown shape."""
+    errors = [0.0, 0.0]
+    for seed in range(12):
+        truth = luma(seed)
+        damaged = with_point(truth, -50.0)
+        for number, known in enumerate((None, FOOTPRINTS)):
+            removal = remove(planes(damaged), [CENTRE], footprints=known)
+            assert removal.visible == (True,)
+            errors[number] += error(damaged + removal.deltas[0], truth)
+    assert errors[1] < 0.96 * errors[0]
+
+
+def test_expected_amplitude():
+    """A faint spot that the map expects is taken away, and is left alone where the photo contradicts."""
+    site = replace(CENTRE, certain_here=True)
+    known = replace(site, expected=Expected(-0.08, 0.0, 110.0, 0.2))
+    before, after, unknown = 0.0, 0.0, 0.0
+    for seed in range(12):
+        truth = luma(seed, noise=4.0)
+        damaged = with_point(truth, -9.0)
+        before += error(damaged, truth)
+        for one in (site, known):
+            mended = damaged + remove(planes(damaged), [one], footprints=FOOTPRINTS).deltas[0]
+            if one is known:
+                after += error(mended, truth)
+            else:
+                unknown += error(mended, truth)
+    assert after < 0.7 * before
+    assert after < unknown
+    wrong = replace(site, expected=Expected(0.5, 0.0, 110.0, 0.2))
+    assert remove(planes(luma(3)), [wrong], footprints=FOOTPRINTS).visible == (False,)
+
+
+def test_spots_of_the_wrong_sign():
+    """What is bright at a site that can only be dark is the scene's own."""
+    damaged = with_point(luma(2), 60.0)
+    assert remove(planes(damaged), [replace(CENTRE, sign=1)]).visible == (True,)
+    assert remove(planes(damaged), [replace(CENTRE, sign=-1)]).visible == (False,)
