@@ -21,10 +21,10 @@ from defectmap.media.jpegcodec import (
     open_picture,
     repair_jpeg,
 )
-from defectmap.media.jpegcodec.markers import huffman_table
 from defectmap.media.jpegcodec.mpf import segments
 from defectmap.media.jpegcodec.optimal import optimal_table
 from defectmap.media.jpegcodec.picture import _ZIGZAG
+from defectmap.media.jpegcodec.tables import huffman_table
 
 
 def scene(height=75, width=91):

@@ -119,7 +119,8 @@ def _read_block(clean, at, dc, ac, block):
 def shorten(lookup, short):
     """Fill `short`, by the next SHORT bits, with ``bits of code and value << 8 | coefficients``.
 
-    The end of a block counts as 128 coefficients. It is 0 for what needs a longer look: longer codes, runs of 16 zeros, and what stands for nothing.
+    The end of a block counts as 128 coefficients. It is 0 for what needs a longer look: longer codes, runs of
+    16 zeros, and what stands for nothing.
     """
     for prefix in range(1 << SHORT):
         entry = np.int64(lookup[prefix << (16 - SHORT)])

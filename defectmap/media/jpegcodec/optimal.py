@@ -7,7 +7,7 @@ import heapq
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.media.jpegcodec.markers import HuffmanTable, huffman_table
+from defectmap.media.jpegcodec.tables import HuffmanTable, huffman_table
 
 _LONGEST = 16
 

@@ -59,6 +59,7 @@ class JpegPatch(BlockPicture):
         self._data = data
         self._kernels = _kernels()
         self._plan = np.array([(c, *header.choices[c]) for c in header.block_components], np.int64)
+        self._offsets = [header.block_components.index(i) for i in range(len(header.components))]
         self._lookups = np.stack([t.lookup for t in header.tables])
         self._codes = np.stack([t.code for t in header.tables])
         self._lengths = np.stack([t.length for t in header.tables])
@@ -138,9 +139,8 @@ class JpegPatch(BlockPicture):
         if len(self.header.components) == 1:
             return row * self.header.mcu_cols + col, 0
         chosen = self.header.components[component]
-        before = sum(c.across * c.down for c in self.header.components[:component])
         mcu = row // chosen.down * self.header.mcu_cols + col // chosen.across
-        return mcu, before + row % chosen.down * chosen.across + col % chosen.across
+        return mcu, self._offsets[component] + row % chosen.down * chosen.across + col % chosen.across
 
     def _block(self, component: int, row: int, col: int) -> Blocks:
         mcu, place = self._address(component, row, col)
@@ -249,7 +249,7 @@ class JpegPatch(BlockPicture):
             return 0, row, col
         component = int(self._plan[place, 0])
         chosen = self.header.components[component]
-        down, across = divmod(place - int(np.argmax(self._plan[:, 0] == component)), chosen.across)
+        down, across = divmod(place - self._offsets[component], chosen.across)
         return component, row * chosen.down + down, col * chosen.across + across
 
     def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:

@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
-from defectmap.media.jpegcodec.markers import Frame, HuffmanTable, huffman_tables
+from defectmap.media.jpegcodec.markers import Frame
 from defectmap.media.jpegcodec.mpf import head_of_grown
 from defectmap.media.jpegcodec.optimal import optimal_table
 from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length, check_written
 from defectmap.media.jpegcodec.scans import Scan, read_progression
+from defectmap.media.jpegcodec.tables import HuffmanTable, huffman_tables
 
 _FIT_TRIES: Final = 6
 _FIT_DROPS: Final = 12  # coefficients per changed block that may be dropped to keep the length

@@ -13,14 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import CorruptJpegError, UnsupportedJpegError
-from defectmap.media.jpegcodec.markers import (
-    Frame,
-    HuffmanTable,
-    Reader,
-    huffman_tables,
-    parse_frame,
-    quantisation_tables,
-)
+from defectmap.media.jpegcodec.markers import Frame, Reader, parse_frame
+from defectmap.media.jpegcodec.tables import HuffmanTable, huffman_tables, quantisation_tables
 
 PROGRESSIVE: Final = 0xC2
 _EOI, _SOS, _DQT, _DNL, _DRI, _DHT, _COM = 0xD9, 0xDA, 0xDB, 0xDC, 0xDD, 0xC4, 0xFE
