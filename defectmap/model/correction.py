@@ -21,7 +21,7 @@ _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
 
 _REACH = 2  # the filter covers 5x5
-_WINDOW = 16  # training sites lie at most so many rows and columns away: 33x33
+_WINDOW = 20  # training sites lie at most so many rows and columns away: 41x41
 _PRIOR_SAMPLES = 4000
 _TAPS: _Ints = np.array(
     [
@@ -193,9 +193,22 @@ class _Surroundings:
         whole = self.filters.get(key)
         if whole is None:
             whole = self.filters[key] = self._whole_filter(row % rows, col % cols, taps, same)
-        near = _grid(row, col, self.period, _WINDOW)
-        local = _fitted_near(inputs[0], *self._samples(near, taps, same), whole)
+        local = _fitted_near(inputs[0], *self._samples_near(row, col, taps, same), whole)
         return float(level[0] + inputs[0] @ local.weights), local.error
+
+    def _samples_near(
+        self, row: int, col: int, taps: _Ints, same: NDArray[np.bool_]
+    ) -> tuple[_Floats, _Floats]:
+        """Gather samples around a site, each as it is and turned by 180 degrees, which keeps directions."""
+        near = _grid(row, col, self.period, _WINDOW)
+        inputs, targets = self._samples(near, taps, same)
+        colours, turned = (
+            [self.colour(row + r, col + c) for r, c in places.tolist()] for places in (taps, -taps)
+        )
+        if colours != turned:
+            return inputs, targets
+        more, others = self._samples(near, -taps, same)
+        return np.concatenate([inputs, more]), np.concatenate([targets, others])
 
     def _whole_filter(self, row: int, col: int, taps: _Ints, same: NDArray[np.bool_]) -> _Filter:
         """Fit the filter of a phase to a sample of the mosaic."""
@@ -283,7 +296,7 @@ def _fitted_near(wanted: _Floats, inputs: _Floats, targets: _Floats, whole: _Fil
     inverse = np.linalg.inv(gram + shrinkage * np.eye(len(wanted)))
     change = inverse @ (weighted.T @ missed)
     # What each sample would be missed by, had the fit not seen it.
-    seen = np.einsum("ij,jk,ik->i", weighted, inverse, inputs)
+    seen = np.sum((weighted @ inverse) * inputs, axis=1)
     missed = (missed - inputs @ change) / np.maximum(1.0 - seen, _RIDGE)
     error = (float(weight @ missed**2) + whole.error) / (float(weight.sum()) + 1.0)
     return _Filter(whole.weights + change, error)
