@@ -19,8 +19,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
+from benchmarks.detection.printing import print_rows
 from benchmarks.detection.scenes import PhotoScenes
 from benchmarks.detection.sensor import BLACK, E_PER_DN, FULL_WELL_E, WHITE, behind_filters, draw_setting
+from benchmarks.repair.rawtherapee import PROGRAM, rawtherapee_repair
 from defectmap.model.correction import corrected_values
 from defectmap.model.defects import Defect, Kind
 from defectmap.model.frame import Conditions, RawFrame
@@ -159,7 +161,8 @@ def methods() -> dict[str, Callable[[Mosaic, Sites], Values] | None]:
     return {
         "mean of 4": mean_of_four,
         "median of 8": median_of_eight,
-        "gradient-weighted pairs (RawTherapee's way)": gradient_weighted,
+        "gradient-weighted pairs": gradient_weighted,
+        "RawTherapee": rawtherapee_repair if PROGRAM else None,
         "rawpy.enhance.repair_bad_pixels": rawpy_repair if _rawpy_enhance() else None,
         "defectmap": ours,
     }
@@ -357,3 +360,10 @@ def responding_table(folder: Path, frames: int, count: int, seed: int) -> list[l
     for name in RESPONDING:
         rows.append([name, *(f"{psnr(errors[name, way], WHITE - BLACK):.1f}" for way in ways)])
     return rows
+
+
+def print_raw(scenes: Path, sites: int, frames: int, per_class: int, seed: int) -> None:
+    """Print both tables."""
+    print_rows(silent_table(photos_of(scenes), sites, seed))
+    print()
+    print_rows(responding_table(scenes, frames, per_class, seed))
