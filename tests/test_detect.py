@@ -10,9 +10,11 @@ import pytest
 from defectmap.catalog.store import open_catalog
 from defectmap.detect import detect
 from defectmap.errors import CatalogError
+from defectmap.fix import plan
 from defectmap.ingest import ingest
 from defectmap.model.defects import Kind
 from defectmap.model.evidence import METHOD
+from defectmap.model.footprints import Footprints
 from defectmap.model.sensor import Grid, SensorIdentity
 from defectmap.simulation import Habits, PlantedDefect, Planting
 from defectmap.simulation.files import write_shoot
@@ -125,3 +127,27 @@ def test_evidence_of_another_method_is_refused(tmp_path: Path) -> None:
         catalog.sensors.stream(sensor_id, Grid("jpeg", 40, 60), None, METHOD - 1)
         with pytest.raises(CatalogError, match="ingest the photos into a new catalog"):
             detect(catalog, catalog.sensors.all()[0])
+
+
+def test_footprints_are_stored_with_the_map(tmp_path: Path) -> None:
+    """Strong sites in JPEGs teach how their camera smears them; a repair of such a photo is told so."""
+    # All of one phase, as each has a footprint of its own.
+    places = [(20 + 24 * row, 20 + 24 * col) for row in range(4) for col in range(6)]
+    defects = tuple(PlantedDefect(*place, Kind.STUCK, "strong", level=0.95) for place in places)
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    write_shoot(small_camera(seed=11, defects=defects), photos, 25, formats=("jpeg",))
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        ingest(catalog, sorted(photos.iterdir()))
+        (sensor,) = catalog.sensors.all()
+        first = detect(catalog, sensor)
+        assert not detect(catalog, sensor).is_new
+        (source,) = first.revision.content.provenance["streams"]
+        stored = Footprints.from_document(source["footprints"])
+        assert stored.usual_dn is not None
+        assert 20 < stored.usual_dn < 235
+        assert stored.shapes
+        assert all(shape.luma[4, 4] == pytest.approx(1.0, abs=0.01) for shape in stored.shapes.values())
+        step = plan(catalog, [], sorted(photos.iterdir())[:1]).steps[0]
+        assert step.task is not None
+        assert step.task.footprints.document() == source["footprints"]
