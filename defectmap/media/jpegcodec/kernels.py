@@ -280,6 +280,35 @@ def settle_block(block, changed, predictor, dc_length, ac_length):
     return run == 0 or ac_length[0] > 0
 
 
+@nb.njit(cache=True, nogil=True)
+def unit_bits(blocks, dc, plan, lengths):
+    """Return the bits of an MCU behind the DC predictors `dc`, which become its own; -1 if uncodable."""
+    bits = np.int64(0)
+    for b in range(len(plan)):
+        block, difference = blocks[b], np.int64(blocks[b, 0]) - dc[plan[b, 0]]
+        dc[plan[b, 0]] = block[0]
+        size = _size(difference)
+        if size > 11 or lengths[plan[b, 1], size] == 0:
+            return np.int64(-1)
+        bits += np.int64(lengths[plan[b, 1], size]) + size
+        length, run = lengths[plan[b, 2]], np.int64(0)
+        for k in range(1, 64):
+            if block[k] == 0:
+                run += 1
+                continue
+            size = _size(np.int64(block[k]))
+            symbol = (run & 15) << 4 | size
+            if size > 10 or length[symbol] == 0 or (run > 15 and length[0xF0] == 0):
+                return np.int64(-1)
+            bits += (run >> 4) * np.int64(length[0xF0]) + np.int64(length[symbol]) + size
+            run = np.int64(0)
+        if run:
+            if length[0] == 0:
+                return np.int64(-1)
+            bits += np.int64(length[0])
+    return bits
+
+
 @nb.njit(cache=True, nogil=True, inline="always")
 def _put(out, state, value, length):
     """Append up to 32 bits, stuffing a zero behind every FF. `state` is (end, bits, number of bits)."""

@@ -6,7 +6,6 @@ change with them, are coded anew, with the file's own tables; all other bits are
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from types import ModuleType
@@ -16,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.media.jpegcodec.errors import CorruptJpegError, JpegLengthError, MissingSymbolError
+from defectmap.media.jpegcodec.fitting import choices
 from defectmap.media.jpegcodec.markers import Header, end_of_picture, parse_header
 from defectmap.media.jpegcodec.mpf import head_of_grown
 from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Length, check_written
 
 _NO_CODE: Final = "the Huffman tables of the photo have no code for the repaired values"
 _MISSED_SHARE: Final = 0.25  # of the energy of a change, lost to missing codes, makes it not worth having
-_FIT_TRIES: Final = 32
-_FIT_DROPS: Final = 12  # coefficients per changed unit that may be dropped to keep the length
+_FIT_DROPS: Final = 24  # coefficients dropped, one after the other, where stuffing is left to chance
 
 
 def _kernels() -> ModuleType:
@@ -208,14 +207,12 @@ class JpegPatch(BlockPicture):
         start, end = self.header.scan_start, self._scan_end
         head = self._data[:start]
         natural = scan = self._write_scan(changed)
-        drops = islice(self._drops(changed), _FIT_DROPS * len(changed))
-        for _ in range(_FIT_TRIES):
-            excess = len(scan) - (end - start)
-            # A coefficient takes about half a byte; where stuffing falls is anew left to chance each time.
-            smaller = deque(islice(drops, max(1, excess)), maxlen=1) if excess > 0 else None
-            if not smaller:
-                break
-            scan = self._write_scan(smaller[0])
+        if len(scan) > end - start:
+            fewer = self._aligned(changed)
+            scan = self._write_scan(fewer)
+            drops = islice(self._drops(fewer), _FIT_DROPS)
+            while len(scan) > end - start and (fewest := next(drops, None)) is not None:
+                scan = self._write_scan(fewest)
         if len(scan) > end - start:
             growth = len(natural) - (end - start)
             if length == "keep":
@@ -252,31 +249,72 @@ class JpegPatch(BlockPicture):
         down, across = divmod(place - self._offsets[component], chosen.across)
         return component, row * chosen.down + down, col * chosen.across + across
 
-    def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:
-        """Versions of the changed MCUs with ever more of their finest +-1 coefficients dropped."""
-        fewer = {mcu: blocks.copy() for mcu, blocks in changed.items()}
-        finest = []
+    def _aligned(self, changed: dict[int, Blocks]) -> dict[int, Blocks]:
+        """Take back steps of fine coefficients so that bytes behind the changed MCUs stay as they are."""
+        fewer, credit = dict(changed), 0
+        for run in self._runs(changed):
+            before = int(sum(self._behind[mcu] - self._first[mcu] for mcu in run))
+            base = {mcu: fewer[mcu] for mcu in run if mcu in fewer}
+            places = self._finest(base)
+            length = self._bits(run, fewer)
+            savings = [length - self._bits(run, fewer | _stepped(base, [place])) for place in places]
+            for chosen in choices(savings, length - before, credit):
+                trial = fewer | _stepped(base, [places[i] for i in chosen])
+                rest = self._bits(run, trial) - before
+                if rest % 8 == 0 and rest <= credit:
+                    fewer, credit = trial, credit - rest
+                    break
+        return fewer
+
+    def _runs(self, changed: dict[int, Blocks]) -> list[list[int]]:
+        """MCUs to be coded anew, in stretches that hang together."""
+        runs: list[list[int]] = []
+        for mcu in self._dirty(changed):
+            if runs and runs[-1][-1] == mcu - 1 and self._follows(mcu):
+                runs[-1].append(mcu)
+            else:
+                runs.append([mcu])
+        return runs
+
+    def _dirty(self, changed: dict[int, Blocks]) -> list[int]:
+        """MCUs that are coded in other bits, or may be: the changed ones and those behind them."""
+        return sorted({m for mcu in changed for m in (mcu, mcu + 1) if m in changed or self._follows(m)})
+
+    def _bits(self, run: Sequence[int], changed: dict[int, Blocks]) -> int:
+        """Bits that a stretch of MCUs takes; very many where it cannot be coded."""
+        dc, total = self._predictors[run[0]].astype(np.int64), 0
+        for mcu in run:
+            blocks = changed[mcu] if mcu in changed else self._original(mcu)
+            bits = int(self._kernels.unit_bits(blocks, dc, self._plan, self._lengths))
+            if bits < 0:
+                return 1 << 40
+            total += bits
+        return total
+
+    def _finest(self, changed: dict[int, Blocks]) -> list[tuple[int, int, int]]:
+        """MCU, block and coefficient of all values of 1 or 2 in changed blocks, the finest first."""
+        found = []
         for mcu, blocks in changed.items():
             different = (blocks != self._original(mcu)).any(axis=1)
-            for place, k in np.argwhere((np.abs(blocks) == 1) & different[:, None]).tolist():
-                if k > 0:
-                    finest.append((-k, mcu, place))
-        for k, mcu, place in sorted(finest):
-            block = fewer[mcu][place]
-            value, block[-k] = block[-k], 0
-            table = self._plan[place, 2]
-            # The DC difference is as it was, so only the AC part is in question.
-            dc_known = np.ones(256, np.uint8)
-            if self._kernels.settle_block(block, False, np.int64(block[0]), dc_known, self._lengths[table]):
-                yield fewer
-            else:
-                block[-k] = value
+            small = (blocks != 0) & (np.abs(blocks) <= 2) & different[:, None]
+            found += [(mcu, place, k) for place, k in np.argwhere(small).tolist() if k > 0]
+        return sorted(found, key=lambda at: (-at[2], at))
+
+    def _drops(self, changed: dict[int, Blocks]) -> Iterator[dict[int, Blocks]]:
+        """Versions of the changed MCUs with ever more of their finest +-1 coefficients dropped."""
+        now = changed
+        for mcu, place, k in self._finest(changed):
+            if abs(now[mcu][place, k]) != 1 or changed[mcu][place, k] != self._mcu(mcu)[place, k]:
+                continue
+            trial = now | _stepped(now, [(mcu, place, k)])
+            if self._bits([mcu], trial) < 1 << 40:
+                now = trial
+                yield now
 
     def _write_scan(self, changed: dict[int, Blocks]) -> bytes:
         """Entropy-coded bytes of the whole scan, restart markers included."""
-        dirty = sorted({m for mcu in changed for m in (mcu, mcu + 1) if m in changed or self._follows(m)})
         by_segment: dict[int, list[int]] = {}
-        for mcu in dirty:
+        for mcu in self._dirty(changed):
             by_segment.setdefault(mcu // self._interval, []).append(mcu)
         pieces = []
         copied = self.header.scan_start
@@ -297,3 +335,12 @@ class JpegPatch(BlockPicture):
             copied = raw_end
         pieces.append(self._data[copied : self._scan_end])
         return b"".join(pieces)
+
+
+def _stepped(changed: dict[int, Blocks], places: Sequence[tuple[int, int, int]]) -> dict[int, Blocks]:
+    """Return copies of MCUs with some coefficients, each of another place, one step nearer to zero."""
+    found: dict[int, Blocks] = {}
+    for mcu, place, k in places:
+        blocks = found.setdefault(mcu, changed[mcu].copy())
+        blocks[place, k] -= np.sign(blocks[place, k])
+    return found
