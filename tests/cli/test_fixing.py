@@ -140,3 +140,15 @@ def test_patch_refuses_in_sentences(call: Call, tmp_path: Path) -> None:
     result = call("patch", letter, "1,1")
     assert result.code == 1
     assert "letter.txt is not a picture" in result.err
+
+
+def test_raws_become_pictures(known: Call, album: Path) -> None:
+    """With --format jpeg raws become JPEGs; with --format tiff JPEGs are left out, and why."""
+    done = known("fix", album, "--format", "jpeg", "--json")
+    assert done.code == 0
+    assert sorted(Path(r["output"]).name for r in done.json) == ["DSC_0015.jpg", "DSC_0016.JPG"]
+    done = known("fix", album, "--format", "tiff")
+    assert done.code == 3
+    assert "is a JPEG, and would lose by becoming a TIFF" in " ".join(done.err.split())
+    with Image.open(album / "defectmap" / "DSC_0015.tif") as picture:
+        assert picture.format == "TIFF"
