@@ -28,6 +28,7 @@ from .photos import LEVEL, MARGINS, SITES, TAKEN, dng, mosaic
 
 ABOUT = About(SensorIdentity("Canon", "Canon EOS 450D", None), MARGINS.grid, MARGINS, "defectmap 9", 1)
 TOP, LEFT = MARGINS.top, MARGINS.left
+REAL = Path(__file__).parents[2] / ".." / "shared" / "data" / "raw" / "canon_550d_frame.dng"
 
 
 def _needs(program: str) -> pytest.MarkDecorator:
@@ -245,3 +246,28 @@ def test_a_copy_of_a_dng_changes_nothing_else(photo: Path) -> None:
     assert image.opcodes == written
     again = with_opcodes(copy, opcodes.joined(image.opcodes, written))
     assert read_image(again).opcodes == written
+
+
+@_needs("dcraw")
+@pytest.mark.skipif(not REAL.is_file(), reason=f"{REAL.name} is not there")
+def test_a_real_canon_with_margins(tmp_path: Path) -> None:
+    """Of a real photo with margins dcraw changes listed photosites alone, and a copy with a list is sound."""
+    data = REAL.read_bytes()
+    geometry = decode_raw(data).geometry
+    assert geometry.top > 0 and geometry.left > 0
+    rng = np.random.default_rng(1)
+    rows = rng.integers(geometry.top, geometry.top + geometry.visible_height, 40)
+    cols = rng.integers(geometry.left, geometry.left + geometry.visible_width, 40)
+    sites = tuple(zip(rows.tolist(), cols.tolist(), strict=True))
+    entries = tuple(Defect(row, col, Kind.HOT, "R", 9.0, "DN", 9.0, 4, 3) for row, col in sites)
+    about = About(ABOUT.camera, geometry.grid, geometry, "defectmap 9", 1)
+    found = DefectMap(geometry.grid, entries)
+    bad = tmp_path / "bad"
+    bad.write_bytes(write_list(FORMATS["dcraw"], about, found))
+    changed = _changed(_dcraw(REAL, None), _dcraw(REAL, bad))
+    wanted = {(row - geometry.top, col - geometry.left) for row, col in sites}
+    # A noisy sample may by chance be its neighbours' mean already.
+    assert changed <= wanted and len(changed) > 30
+    copy = with_opcodes(data, write_list(FORMATS["dng"], about, found))
+    assert np.array_equal(decode_raw(data).mosaic, decode_raw(copy).mosaic)
+    assert read_image(copy).height == geometry.height
