@@ -33,8 +33,8 @@ from defectmap.model.scores import (
 )
 from defectmap.model.tails import FAR, NEAR, ChanceTail, discovery_score, normal_score
 
-FALSE_DEFECTS = 0.001
-"""Share of chance among the defects of a map: one in a thousand, and of a clean sensor one map in a thousand.
+FALSE_DEFECTS = 0.0015
+"""Share of chance among the defects of a map, and of the maps of clean sensors that hold any.
 
 Held by the tails of simulated sensors; real scenes may be worse than they are.
 """
@@ -285,8 +285,8 @@ def _unlikely(
             continue
         for sign in (1, -1):
             calibrated = tails[name, sign].calibrated(sign * score)
-            np.minimum(calibrated, score * np.float32(sign / few), out=calibrated)
-            np.maximum(result, calibrated, out=result)
+            np.minimum(calibrated, sign * score, out=calibrated)
+            np.maximum(result, calibrated / np.float32(few), out=result)
     return result
 
 
