@@ -103,17 +103,19 @@ def remove(
     Removal
     """
     known = footprints or Footprints()
-    hidden = tuple(not _stands_out(planes, site, sites, others, known) for site in sites)
+    nothing = Removal(tuple(np.zeros_like(plane.values) for plane in planes), (False,) * len(sites))
+    kept = tuple(site for site in sites if _stands_out(planes, site, sites, others, known))
+    if not kept:
+        return nothing
     scenes = [Scene.around(i, plane, sites, others) for i, plane in enumerate(planes)]
-    kept = tuple(site for site, no in zip(sites, hidden, strict=True) if not no)
     best = _estimate(scenes, kept, known)
     for site in kept if len(kept) > 1 else ():
         rest = tuple(s for s in kept if s is not site)
         without = _estimate(scenes, rest, known)
         if best.gain - without.gain < _required(site, known):
             kept, best = rest, without
-    if len(kept) == 1 and best.gain < _required(kept[0], known):
-        kept, best = (), _estimate(scenes, (), known)
+    if not kept or (len(kept) == 1 and best.gain < _required(kept[0], known)):
+        return nothing
     ends = np.cumsum([len(scene.places) for scene in scenes])[:-1]
     changes = np.split(best.change, ends)
     deltas = tuple(scene.spread(change) for scene, change in zip(scenes, changes, strict=True))
