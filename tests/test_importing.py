@@ -17,6 +17,7 @@ from defectmap.importing import import_list, remove_list
 from defectmap.merge import merge
 from defectmap.model.defects import DefectMap
 from defectmap.model.listed import ListedSite, as_defect, is_listed, with_listed
+from defectmap.model.registration import Registration
 from defectmap.overview import cameras, naming_lists
 
 from .fixing import NOW, World
@@ -173,3 +174,15 @@ def test_a_suspect_stays_one_beside_a_list(world: World) -> None:
     both = with_listed(found, [as_defect(ListedSite(site.row, site.col), "old", "R")] * 2)
     assert both.suspects == found.suspects
     assert [(d.row, d.col) for d in both.defects] == [(site.row, site.col)]
+
+
+def test_a_list_of_raw_files_serves_jpegs_too(world: World, old: Path) -> None:
+    """Where JPEGs are known to lie on raw files, listed sites are carried over as defects are."""
+    raw = _raw(world)
+    jpeg = next(s for s in world.catalog.sensors.streams(world.sensor.id) if s.grid.kind == "jpeg")
+    lies = Registration(raw.grid, jpeg.grid, 1.0, 0.0, 0.0, 7, 9, 1e-20, "preview")
+    world.catalog.sensors.register(raw.id, jpeg.id, lies)
+    taken = import_list(world.catalog, world.sensor, old, "dcraw", now=NOW)
+    for stream in (raw, jpeg):
+        found = taken.detection.revision.maps[stream.id]
+        assert {(30, 50), (44, 62)} <= {(d.row, d.col) for d in found.defects if is_listed(d)}
