@@ -15,6 +15,7 @@ from defectmap.media.jpegcodec import (
     CorruptJpegError,
     Delta,
     JpegLengthError,
+    MissingSymbolError,
     ProgressivePatch,
     RenderedSite,
     UnsupportedJpegError,
@@ -212,3 +213,25 @@ def test_optimal_table(counts):
         assert counts[often] == counts[seldom] or table.length[often] <= table.length[seldom]
     again = huffman_table(table.specification[:16], table.specification[16:])
     np.testing.assert_array_equal(again.code, table.code)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.sampled_from(sorted(VARIANTS)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=4),
+    st.one_of(st.none(), st.floats(0, 1)),
+)
+def test_any_damage(name, bytes_changed, cut):
+    """Whatever is wrong with a file, it is patched or refused by one of four errors."""
+    data = bytearray(VARIANTS[name])
+    for where, value in bytes_changed:
+        data[int(where * len(data))] = value
+    damaged = bytes(data if cut is None else data[: int(cut * len(data))])
+    try:
+        patch = open_picture(damaged)
+        patch.add([Delta(0, 3, 3, np.full((3, 3), 40.0))])
+        assert patch.differences(patch.to_bytes())
+    except (CorruptJpegError, JpegLengthError, MissingSymbolError, UnsupportedJpegError):
+        pass
+    except IndexError as error:
+        assert "out of the picture" in str(error)

@@ -6,7 +6,6 @@ coded anew, with the file's own tables where these have all codes, else with tab
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import ModuleType
@@ -23,8 +22,8 @@ from defectmap.media.jpegcodec.picture import BlockPicture, Blocks, Delta, Lengt
 from defectmap.media.jpegcodec.scans import Scan, read_progression
 from defectmap.media.jpegcodec.tables import HuffmanTable, huffman_tables
 
-_FIT_TRIES: Final = 6
-_FIT_DROPS: Final = 12  # coefficients per changed block that may be dropped to keep the length
+_FIT_TRIES: Final = 8
+_FIT_DROPS: Final = 3  # coefficients that a try drops: stuffing falls elsewhere each time
 
 Coded = tuple[tuple[HuffmanTable, ...], bytes]
 _Kept = dict[int, NDArray[np.int16]]
@@ -173,11 +172,10 @@ class ProgressivePatch(BlockPicture):
     def _fitted(self, changed: _Kept, coded: Mapping[int, Coded], body: bytes, room: int) -> bytes:
         """Drop the finest +-1 coefficients of changed blocks until the scans fit; what they then are."""
         wanted = self._kept(changed)
-        drops, now = islice(self._drops(changed), _FIT_DROPS * len(changed)), dict(coded)
+        drops, now = self._drops(changed), dict(coded)
         for _ in range(_FIT_TRIES):
             before, excess = self._kept(changed), len(body) - room
-            # A coefficient takes about half a byte.
-            if excess <= 0 or not deque(islice(drops, 2 * excess), maxlen=1):
+            if excess <= 0 or not list(islice(drops, min(excess, _FIT_DROPS))):
                 break
             now |= {n: self._coded(s) for n, s in enumerate(self._scans) if self._concerns(s, before)}
             body = self._body(now)
