@@ -33,8 +33,8 @@ from defectmap.simulation.render import encode
 VISIBLE_DN = 14.0
 """A defect is visible where it changes the luma of a pixel by more, before coding.
 
-So chosen that the damaged files are as far from the sound ones as those of the published test, which does not
-say what it took for visible: 32.3 dB at quality 92 and 33.3 at 80.
+So chosen that the damaged files are about as far from the sound ones as those of the published test, which
+does not say what it took for visible: 32.3 dB at quality 92 and 33.3 at 80.
 """
 
 _FAR = 16
