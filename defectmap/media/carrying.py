@@ -12,14 +12,13 @@ _log = logging.getLogger(__name__)
 # Groups of exiv2 that describe how the source file stores its pictures; these tags are the new file's own.
 _LAYOUT_GROUPS = ("Image", "SubImage", "Thumbnail", "SubThumb", "PanasonicRaw", "MakerNote", "NikonPreview")
 _DESCRIPTIONS = ("ImageDescription", "Software", "DateTime", "Artist", "Copyright", "Rating")
-_EVERYBODYS_GROUPS = ("Image", "Photo", "GPSInfo", "Iop")
 
 
 def with_metadata_of(source: bytes, data: bytes, own: Mapping[str, str] | None = None) -> bytes:
     """Return a DNG, TIFF or JPEG with the metadata of another file: Exif, GPS, MakerNote, XMP and IPTC.
 
     Left out are the tags of the first directory, but for descriptions. What exiv2 cannot carry over is
-    logged; so is a MakerNote that is too long for a JPEG.
+    logged; of what does not fit into a JPEG it leaves out the longest values.
 
     Parameters
     ----------
@@ -32,36 +31,25 @@ def with_metadata_of(source: bytes, data: bytes, own: Mapping[str, str] | None =
     try:
         origin = exiv2.ImageFactory.open(source)
         origin.readMetadata()
-        return _written(origin, data, own or {}, everything=True)
+        target = exiv2.ImageFactory.open(data)
+        target.readMetadata()
+        exif = target.exifData()
+        for datum in origin.exifData():
+            group = datum.groupName()
+            described = group == "Image" and datum.tagName() in _DESCRIPTIONS
+            if described or group.rstrip("0123456789") not in _LAYOUT_GROUPS:
+                _carry_over(datum, exif)
+        for key, value in (own or {}).items():
+            exif[key] = value
+        target.setXmpData(origin.xmpData())
+        target.setIptcData(origin.iptcData())
+        target.writeMetadata()
+        stream = target.io()
+        stream.open()
+        return bytes(stream.mmap())
     except exiv2.Exiv2Error as error:
         _log.warning("The metadata of the source cannot be copied: %s", error)
         return data
-
-
-def _written(origin: exiv2.Image, data: bytes, own: Mapping[str, str], *, everything: bool) -> bytes:
-    target = exiv2.ImageFactory.open(data)
-    target.readMetadata()
-    exif = target.exifData()
-    for datum in origin.exifData():
-        group = datum.groupName()
-        described = group == "Image" and datum.tagName() in _DESCRIPTIONS
-        wanted = everything or group in _EVERYBODYS_GROUPS
-        if wanted and (described or group.rstrip("0123456789") not in _LAYOUT_GROUPS):
-            _carry_over(datum, exif)
-    for key, value in own.items():
-        exif[key] = value
-    target.setXmpData(origin.xmpData())
-    target.setIptcData(origin.iptcData())
-    try:
-        target.writeMetadata()
-    except exiv2.Exiv2Error as error:
-        if not everything:
-            raise
-        _log.warning("The MakerNote is not copied: %s", error)
-        return _written(origin, data, own, everything=False)
-    stream = target.io()
-    stream.open()
-    return bytes(stream.mmap())
 
 
 def _carry_over(datum: exiv2.Exifdatum, exif: exiv2.ExifData) -> None:

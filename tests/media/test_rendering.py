@@ -160,3 +160,14 @@ def test_a_picture_that_differs_elsewhere_is_refused(monkeypatch):
     monkeypatch.setattr(rendering, "render_mosaics", brightened)
     with pytest.raises(FailedPhotoError, match="where nothing was repaired"):
         rendered_bytes(data, mosaic, repaired, "jpeg", NIKON)
+
+
+def test_metadata_too_long_for_a_jpeg():
+    """Where the metadata do not fit into a JPEG, the longest value is left out, and all others are there."""
+    mosaic = np.full((99, 164), 900, np.uint16)
+    data = nef_bytes(mosaic, captured=WHEN, serial="3012345", iso=800, noise_reduction="X" * 70_000)
+    before = decode_raw(data).mosaic
+    tags = _tags(rendered_bytes(data, before, before, "jpeg", NIKON))
+    assert tags["Exif.Photo.ISOSpeedRatings"] == "800"
+    assert tags["Exif.Nikon3.SerialNumber"] == "3012345"
+    assert "Exif.Nikon3.NoiseReduction" not in tags
