@@ -194,6 +194,10 @@ def _guarded(task: Correction) -> Corrected | PhotoError:
         return error
     except MemoryError:
         return FailedPhotoError("does not fit into memory")
+    except Exception as error:
+        # Of thousands of photos one that nobody foresaw must not keep the others from being repaired.
+        fault = f"{type(error).__name__}: {error}".rstrip(": ")
+        return FailedPhotoError(f"cannot be repaired, by a fault of this program; please report it ({fault})")
 
 
 def _correct_raw(data: bytes, task: Correction) -> Corrected:

@@ -128,6 +128,24 @@ def test_an_original_that_is_not_what_was_repaired(world):
     assert contents(world.photos) == before
 
 
+def test_a_fault_of_the_program_stops_no_other(world, monkeypatch):
+    """A photo that meets an error nobody foresaw fails with what to report, and the others are repaired."""
+    correct_raw = repairing._correct_raw
+
+    def faulty(data: bytes, task: repairing.Correction) -> Corrected:
+        if task.source.name == NEF:
+            raise IndexError("42")
+        return correct_raw(data, task)
+
+    monkeypatch.setattr(repairing, "_correct_raw", faulty)
+    before = (world.photos / NEF).read_bytes()
+    done = world.fix(*(world.photos / name for name in PAIRS), in_place=True)
+    assert done[NEF].status == "failed"
+    assert "please report it (IndexError: 42)" in done[NEF].reason
+    assert all(repair.status == "repaired" for name, repair in done.items() if name != NEF)
+    assert (world.photos / NEF).read_bytes() == before
+
+
 def test_few_photos_wait_at_a_time(world, monkeypatch):
     """However many photos there are, no more than two per worker are under way or wait to be written."""
     made = plan(world.catalog, [], [world.photos / JPG])

@@ -286,9 +286,10 @@ def noise_variance(
     ndarray of the shape of `levels`, float64
         In DN squared; of levels that the plane does not hold, that of the nearest which it does.
     """
-    table, shift = _noise_variance(_padded(values, model.pad), *values.shape, model)
+    height, width = values.shape
+    table, shift = _noise_variance(_padded(values, model.pad), height, width, model)
     at = np.clip(2.0 * levels, 0, (table.size << shift) - 1).astype(np.int64) >> shift
-    return table[at].astype(np.float64) / (1.0 + _MEDIAN)
+    return np.asarray(table[at] / (1.0 + _MEDIAN), np.float64)
 
 
 def _activity_narrowings(
