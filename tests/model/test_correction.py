@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from defectmap.model.correction import corrected_values, eight_neighbour_mean
+from defectmap.model.correction import corrected_values, eight_neighbour_mean, interpolated
 
 KODAK = Path(__file__).parents[2] / ".." / "shared" / "data" / "kodak"
 RGGB = ("RG", "GB")
@@ -100,7 +100,7 @@ def test_better_than_a_median_on_drawn_scenes(kind, gain_db):
 
 
 @pytest.mark.parametrize(
-    ("kind", "floor_db"), [("single", 30.0), ("pair", 29.7), ("2x2", 27.6), ("3x3", 26.5)]
+    ("kind", "floor_db"), [("single", 30.5), ("pair", 30.1), ("2x2", 28.2), ("3x3", 27.1)]
 )
 def test_quality_on_photographs(kind, floor_db):
     """On the Kodak images the corrections stay above a fixed quality, far over the 22 dB of a median."""
@@ -114,6 +114,19 @@ def test_quality_on_photographs(kind, floor_db):
         sites = _groups(mosaic.shape, kind, 30, seed)
         errors.append(_errors(mosaic, sites, lambda damaged, bad: corrected_values(damaged, bad, RGGB)))
     assert _psnr(errors, 255) > floor_db
+
+
+@pytest.mark.parametrize("noise", [4.0, 60.0])
+def test_interpolations_know_how_far_they_are_off(noise):
+    """The variances agree with the square errors, in smooth places as in busy ones."""
+    rng = np.random.default_rng(3)
+    scene = _scene(seed=4)
+    mosaic = np.maximum(_mosaic(scene) + noise * rng.standard_normal(scene.shape[:2]), 0).astype(np.uint16)
+    sites = _groups(mosaic.shape, "single", 60, 5)
+    found = interpolated(mosaic, sites, RGGB)
+    ratio = (found.values - mosaic[tuple(np.array(sites).T)]) ** 2 / found.variances
+    assert 0.3 < np.median(ratio) / 0.455 < 1.7
+    assert np.mean(ratio > 25) < 0.05
 
 
 @settings(max_examples=25, deadline=None)
