@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from defectmap.catalog.records import FileRecord, SensorRecord
+from defectmap.catalog.records import FileRecord, SensorRecord, StoredRepair
 from defectmap.catalog.store import Catalog
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError, UsageError
 from defectmap.media.discover import TroubledFile, absolute, content_digest, discover
@@ -83,11 +83,18 @@ class _Run:
         ids: list[int | None] = [*(sensor.id for sensor in sensors)] or [None]
         repairs = [s for one in ids for s in catalog.repairs.select(sensor_id=one)]
         # Oldest first, so that the newest of several repairs of one photo wins.
-        self._stored = sorted(repairs, key=lambda stored: stored.id)
-        in_place = [s.repair for s in self._stored if s.repair.backup is not None]
+        repairs.sort(key=lambda stored: stored.id)
+        in_place = [s.repair for s in repairs if s.repair.backup is not None]
         self._by_path = {repair.output: repair for repair in in_place}
         self._by_digest = {repair.output_digest: repair for repair in in_place}
-        self._source_of = {s.repair.output: s.repair.source for s in self._stored if s.repair.backup is None}
+        self._made_of: dict[Path, set[bytes]] = {}
+        for repair in in_place:
+            self._made_of.setdefault(repair.output, set()).add(repair.output_digest)
+        self._in_place_of: dict[bytes, list[StoredRepair]] = {}
+        for stored in repairs:
+            if stored.repair.backup is not None:
+                self._in_place_of.setdefault(stored.repair.source_digest, []).append(stored)
+        self._source_of = {s.repair.output: s.repair.source for s in repairs if s.repair.backup is None}
         self._copy_of = {source: output for output, source in self._source_of.items()}
 
     def all(self) -> Iterable[Path]:
@@ -128,7 +135,7 @@ class _Run:
                 self._note(path, _Kept(there, repair.source_digest, present))
                 raise SkippedPhotoError("is its own original, so there is nothing to undo")
             # A run that was stopped in the middle leaves the file as an earlier one had made it.
-            ours = [r.output_digest for r in self._by_digest.values() if r.output == repair.output]
+            ours = self._made_of[repair.output]
             return _Kept(there, repair.source_digest, present if present in ours else repair.output_digest)
         note = read_note(beside) if self._any_camera else None
         if note is not None:
@@ -147,10 +154,9 @@ class _Run:
     def _note(self, path: Path, kept: _Kept) -> None:
         frame = self._catalog.frames.by_digest(kept.original)
         with self._catalog.transaction():
-            for stored in self._stored:
-                repair = stored.repair
-                here = repair.output == path or not repair.output.exists()
-                if repair.backup is not None and repair.source_digest == kept.original and here:
+            for stored in self._in_place_of.get(kept.original, ()):
+                output = stored.repair.output
+                if output == path or not output.exists():
                     self._catalog.repairs.mark_undone(stored.id)
             if frame is not None:
                 status = path.stat()
