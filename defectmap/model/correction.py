@@ -1,9 +1,10 @@
 """Replacement values for bad photosites of a mosaic, and for single pixels of a rendered image.
 
-A photosite is predicted from the 5x5 photosites around it, of all colours, by a linear filter. The filter is
+A photosite is predicted from the 44 photosites nearest to it, of all colours, by a linear filter; in a heap
+of bad ones from the 5x5 around it, since a wide filter finds few sites to learn from there. The filter is
 fitted for this one site: weighted least squares over the photosites of the same CFA phase near by, those
-whose surroundings look alike counting most, shrunk towards the filter that fits the whole mosaic. Fitting an
-interpolation to the picture it repairs goes back to X. Li and M. T. Orchard, "New edge-directed
+whose surroundings look alike counting most, shrunk towards the filter that fits the whole mosaic. Fitting
+an interpolation to the picture it repairs goes back to X. Li and M. T. Orchard, "New edge-directed
 interpolation", IEEE Trans. Image Processing 10 (2001), doi 10.1109/83.951537.
 """
 
@@ -20,18 +21,19 @@ from numpy.typing import NDArray
 _Floats = NDArray[np.float64]
 _Ints = NDArray[np.intp]
 
-_REACH = 2  # the filter covers 5x5
 _WINDOW = 20  # training sites lie at most so many rows and columns away: 41x41
 _PRIOR_SAMPLES = 4000
-_TAPS: _Ints = np.array(
-    [
-        (row, col)
-        for row in range(-_REACH, _REACH + 1)
-        for col in range(-_REACH, _REACH + 1)
-        if (row, col) != (0, 0)
-    ],
-    dtype=np.intp,
-)
+
+
+def _within(rows_and_cols: int, radius_squared: int) -> _Ints:
+    """Return the places around a site, shape (n, 2), that are in a square and in a disc."""
+    steps = range(-rows_and_cols, rows_and_cols + 1)
+    around = [(row, col) for row in steps for col in steps if 0 < row * row + col * col <= radius_squared]
+    return np.array(around, dtype=np.intp)
+
+
+_WIDE, _NARROW = _within(3, 13), _within(2, 8)
+_FEW_BAD = 3  # so many bad sites in the wide surroundings leave enough to learn from: a block of 2x2 does
 
 # Tuned on the Kodak images, as gamma-encoded and as linear noisy mosaics; all are ratios, so no unit enters.
 _LIKENESS = 0.3  # a surrounding is alike if it differs by this fraction of its own variance ...
@@ -178,10 +180,9 @@ class _Surroundings:
     def predict(self, row: int, col: int) -> tuple[float, float]:
         """Predict one site from the photosites around it that exist and are good; return variance too."""
         site = np.array((row, col), dtype=np.intp)
-        around = _TAPS + site
-        usable = self._inside(around)
-        usable[usable] = ~self.bad[tuple(around[usable].T)]
-        taps = _TAPS[usable]
+        taps = self._good(_WIDE, site)
+        if len(taps) < len(_WIDE) - _FEW_BAD:
+            taps = self._good(_NARROW, site)
         own = self.colour(row, col)
         same = np.array([self.colour(row + r, col + c) == own for r, c in taps.tolist()], dtype=np.bool_)
         if not same.any():
@@ -189,7 +190,7 @@ class _Surroundings:
 
         inputs, level = _centred(self.mosaic[tuple((taps + site).T)].astype(np.float64)[None, :], same)
         rows, cols = self.period
-        key = (row % rows, col % cols, usable.tobytes())
+        key = (row % rows, col % cols, taps.tobytes())
         whole = self.filters.get(key)
         if whole is None:
             whole = self.filters[key] = self._whole_filter(row % rows, col % cols, taps, same)
@@ -245,6 +246,12 @@ class _Surroundings:
         inputs, level = _centred(self.mosaic[rows[good], cols[good]].astype(np.float64), same)
         return inputs, self.mosaic[at[good, 0], at[good, 1]] - level
 
+    def _good(self, taps: _Ints, site: _Ints) -> _Ints:
+        """Return those of some places around a site that exist and are good."""
+        usable = self._inside(taps + site)
+        usable[usable] = ~self.bad[tuple((taps[usable] + site).T)]
+        return taps[usable]
+
     def _inside(self, places: _Ints) -> NDArray[np.bool_]:
         inside: NDArray[np.bool_] = np.all((places >= 0) & (places < self.mosaic.shape), axis=1)
         return inside
@@ -254,7 +261,7 @@ class _Surroundings:
         height, width = self.mosaic.shape
         letters = np.array([list(line) for line in self.cfa])
         own = self.colour(row, col)
-        radius = _REACH
+        radius = 2
         while radius < max(height, width):
             radius *= 2
             rows = np.arange(max(0, row - radius), min(height, row + radius + 1))[:, None]
