@@ -247,7 +247,7 @@ def _facts(stored: list[StoredFrame]) -> dict[int, FrameFacts]:
     signatures = {frame.id: frame.signature or b"" for frame in stored}
     scenes = join_scenes({}, signatures, list(signatures))
     ordered = sorted(stored, key=lambda f: capture_order(f.conditions, f.name, f.digest))
-    return {frame.id: FrameFacts(scenes[frame.id], frame.conditions) for frame in ordered}
+    return {frame.id: FrameFacts(scenes[frame.id], frame.conditions, frame.framing) for frame in ordered}
 
 
 def _judge(

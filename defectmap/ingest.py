@@ -306,13 +306,15 @@ class _Run:
                 photo.digest,
                 photo.file.path.name,
                 photo.conditions,
-                frame.signature,
+                frame.framing.signature,
                 frame.counted,
                 part.epoch,
+                frame.framing.level_dn,
+                frame.framing.contrast_dn,
             )
             frame_id = catalog.frames.add(stream.id, record, frame.sightings)
             self._remember(photo.file, photo.digest, frame_id=frame_id)
-            added[frame_id] = frame.signature
+            added[frame_id] = frame.framing.signature
         if stream.geometry is not None:
             self._raws.setdefault(stream.id, (stream, []))[1].extend(frame.photo for frame in part.frames)
         self._overcounted[stream.id] = scenes.settle(added)

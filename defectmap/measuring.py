@@ -14,6 +14,7 @@ from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
 from defectmap.model.evidence import named_arrays
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
 from defectmap.model.study import Gatherer
 
@@ -85,14 +86,14 @@ class MeasuredFrame:
     Attributes
     ----------
     photo : Photo
-    signature : bytes
+    framing : Framing
     sightings : ndarray of SIGHTING
     counted : bool
         Whether it is in the sums of its part.
     """
 
     photo: Photo
-    signature: bytes
+    framing: Framing
     sightings: NDArray[np.void]
     counted: bool
 
@@ -249,7 +250,7 @@ class _Accumulator:
 
     def add(self, photo: Photo, frame: RawFrame | JpegFrame) -> None:
         witness = self._gatherer.add(frame, photo.conditions)
-        self._part.frames.append(MeasuredFrame(photo, witness.signature, witness.sightings, witness.counted))
+        self._part.frames.append(MeasuredFrame(photo, witness.framing, witness.sightings, witness.counted))
 
     def finish(self) -> Part:
         self._part.arrays = named_arrays(self._gatherer.planes())

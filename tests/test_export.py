@@ -18,7 +18,7 @@ from defectmap.lists import opcodes
 from defectmap.lists.registry import FORMATS
 from defectmap.media.dng import dng_bytes
 from defectmap.media.dngopcodes import read_image
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import Grid, RawColour, SensorIdentity
 
@@ -37,9 +37,9 @@ RAW_MAP = DefectMap(
     MARGINS.grid,
     (
         _defect(110, 140),
-        _defect(120, 150, last_good=TAKEN - timedelta(100), first_bad=TAKEN - timedelta(90)),
-        _defect(130, 160, last_good=TAKEN + timedelta(9), first_bad=TAKEN + timedelta(10)),
-        _defect(140, 170, last_bad=TAKEN + timedelta(1), first_good=TAKEN + timedelta(2)),
+        _defect(120, 150, periods=(Period(TAKEN - timedelta(100), TAKEN - timedelta(90)),)),
+        _defect(130, 160, periods=(Period(TAKEN + timedelta(9), TAKEN + timedelta(10)),)),
+        _defect(140, 170, periods=(Period(last_bad=TAKEN + timedelta(1), first_good=TAKEN + timedelta(2)),)),
         _defect(150, 180, certain=False, missing="proof"),
         _defect(160, 190, origin="list:old"),
         _defect(5, 190),

@@ -11,7 +11,7 @@ from defectmap.catalog.records import RevisionRecord
 from defectmap.errors import UsageError
 from defectmap.fix import carry_out, plan
 from defectmap.ingest import ingest
-from defectmap.model.defects import DefectMap, Structure, StructureKind
+from defectmap.model.defects import DefectMap, Period, Structure, StructureKind
 from defectmap.simulation.files import write_shoot
 
 from .fixing import NOW, PLANTED, camera, contents
@@ -102,7 +102,7 @@ def test_a_photo_that_is_not_in_the_catalog(world):
 
 def test_the_map_of_the_day(world):
     """A photo from before the defects is clean, with a sentence, and nothing is written."""
-    world.save_map(last_good=datetime(2015, 1, 1), first_bad=datetime(2015, 1, 2))
+    world.save_map(periods=(Period(datetime(2015, 1, 1), datetime(2015, 1, 2)),))
     before = contents(world.photos)
     repairs = world.fix()
     assert statuses(repairs) == {"clean"}

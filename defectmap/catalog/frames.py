@@ -56,6 +56,8 @@ class Frames:
                     signature=frame.signature,
                     counted=frame.counted,
                     epoch=frame.epoch,
+                    level_dn=frame.level_dn,
+                    contrast_dn=frame.contrast_dn,
                     **{name: getattr(frame.conditions, name) for name in _CONDITIONS},
                 )
                 .returning(FrameRow.id)
@@ -161,6 +163,8 @@ def _columns(signatures: bool) -> list[Any]:
         FrameRow.name,
         FrameRow.counted,
         FrameRow.epoch,
+        FrameRow.level_dn,
+        FrameRow.contrast_dn,
         *(getattr(FrameRow, name) for name in _CONDITIONS),
         FrameRow.signature if signatures else null().label("signature"),
     ]
@@ -176,4 +180,6 @@ def _stored(row: Row[Any]) -> StoredFrame:
         row.signature,
         row.counted,
         row.epoch,
+        row.level_dn,
+        row.contrast_dn,
     )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from defectmap.model.defects import DefectMap
 from defectmap.model.frame import Conditions
 from defectmap.model.listed import ListedSite
+from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
 Outcome = Literal["frame", "skipped", "failed"]
@@ -68,6 +69,8 @@ class FrameRecord:
         Whether its evidence is in the planes.
     epoch : int
         The epoch whose planes hold its evidence.
+    level_dn, contrast_dn : float or None
+        What makes brightness of the signature, see `Framing`; None where that is not known.
     """
 
     digest: bytes
@@ -76,6 +79,8 @@ class FrameRecord:
     signature: bytes | None = None
     counted: bool = True
     epoch: int = 0
+    level_dn: float | None = None
+    contrast_dn: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +95,15 @@ class StoredFrame:
     signature: bytes | None
     counted: bool
     epoch: int
+    level_dn: float | None
+    contrast_dn: float | None
+
+    @property
+    def framing(self) -> Framing | None:
+        """Where it is light and where dark; None where that is not known."""
+        if self.signature is None or self.level_dn is None or self.contrast_dn is None:
+            return None
+        return Framing(self.signature, self.level_dn, self.contrast_dn)
 
 
 @dataclass(frozen=True, slots=True)

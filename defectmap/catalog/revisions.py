@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, insert, select
@@ -10,9 +12,10 @@ from sqlalchemy import func, insert, select
 from defectmap.catalog.database import Database
 from defectmap.catalog.records import Revision, RevisionRecord
 from defectmap.catalog.schema import DefectRow, RevisionRow, RevisionStreamRow, StreamRow, StructureRow
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.sensor import Grid
 
+_TIMES = ("last_good", "first_bad", "last_bad", "first_good")
 _DEFECT = tuple(field.name for field in fields(Defect))
 _STRUCTURE = tuple(
     field.name for field in fields(Structure) if field.name not in {"kind", "period", "offsets"}
@@ -132,14 +135,20 @@ class Revisions:
             .order_by(StreamRow.id)
         ).all()
         rows = self._database.connection.execute(
-            select(DefectRow.stream_id, *(getattr(DefectRow, name) for name in _DEFECT)).where(
-                DefectRow.revision_id == revision_id
-            )
+            select(
+                DefectRow.stream_id,
+                *(getattr(DefectRow, name) for name in _DEFECT),
+                *(getattr(DefectRow, name) for name in _TIMES),
+            ).where(DefectRow.revision_id == revision_id)
         )
         entries: dict[int, list[Defect]] = {}
         for stream_id, *values in rows:
-            found = dict(zip(_DEFECT, values, strict=True))
-            entries.setdefault(stream_id, []).append(Defect(**{**found, "kind": Kind(found["kind"])}))
+            found = dict(zip((*_DEFECT, *_TIMES), values, strict=True))
+            last = Period(**{name: found.pop(name) for name in _TIMES})
+            stored = found["periods"]
+            periods = (last,) if stored is None else tuple(_period(part) for part in stored)
+            made = found | {"kind": Kind(found["kind"]), "periods": periods}
+            entries.setdefault(stream_id, []).append(Defect(**made))
         structures: dict[int, list[Structure]] = {}
         for row in self._database.connection.execute(
             select(*StructureRow.__table__.c).where(StructureRow.revision_id == revision_id)
@@ -163,7 +172,27 @@ class Revisions:
 
 
 def _values(defect: Defect) -> dict[str, Any]:
-    return {name: getattr(defect, name) for name in _DEFECT} | {"kind": defect.kind.value}
+    return (
+        {name: getattr(defect, name) for name in (*_DEFECT, *_TIMES)}
+        | {"kind": defect.kind.value}
+        | {"periods": [_period_document(period) for period in defect.periods]}
+    )
+
+
+def _period_document(period: Period) -> dict[str, str | float | None]:
+    return {
+        name: value.isoformat(timespec="microseconds") if isinstance(value, datetime) else value
+        for name, value in asdict(period).items()
+    }
+
+
+def _period(stored: Mapping[str, Any]) -> Period:
+    return Period(
+        **{
+            name: datetime.fromisoformat(value) if isinstance(value, str) else value
+            for name, value in stored.items()
+        }
+    )
 
 
 def _parts(structure: Structure) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -172,7 +172,9 @@ class FrameRow(Base):
     """One decoded photo, known by the digest of its file's content: the ledger of what the evidence holds.
 
     `counted` is false for a frame whose evidence was left out or taken out again; `epoch` names the planes
-    that hold its evidence. `captured` is the camera's clock. `signature` tells scenes apart.
+    that hold its evidence. `captured` is the camera's clock. `signature` tells scenes apart;
+    times `contrast_dn` / 127, plus `level_dn`, it is the brightness of the picture's parts. The two are NULL
+    for frames of older programs.
     """
 
     __tablename__ = "frames"
@@ -193,6 +195,8 @@ class FrameRow(Base):
     counted: Mapped[bool]
     epoch: Mapped[int]
     signature: Mapped[bytes | None]
+    level_dn: Mapped[float | None]
+    contrast_dn: Mapped[float | None]
 
     __table_args__ = (
         Index(None, "stream_id", "epoch"),
@@ -285,7 +289,11 @@ class RevisionStreamRow(Base):
 
 
 class DefectRow(Base):
-    """One bad photosite of a revision, on the grid of its stream; `origin` is "" where it was found there."""
+    """One bad photosite of a revision, on the grid of its stream; `origin` is "" where it was found there.
+
+    `periods` are the times in which it was bad, in order, each an object of ISO 8601 times and a confidence.
+    The four times beside it are those of the last, and all there is where `periods` is NULL.
+    """
 
     __tablename__ = "defects"
 
@@ -309,6 +317,7 @@ class DefectRow(Base):
     first_good: Mapped[datetime | None]
     origin: Mapped[str] = mapped_column(server_default="")
     strength_sd: Mapped[float | None]
+    periods: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
 
     __table_args__ = (Index(None, "revision_id", "stream_id"),)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from defectmap.model.defects import Defect, Period, Structure
 from defectmap.model.listed import is_listed
-
-if TYPE_CHECKING:
-    from defectmap.model.defects import Defect, Structure
 
 _UNSEEN = "where a photo shows it"
 _AT_ISO = " at ISO 100"
@@ -33,6 +32,7 @@ def entry_document(entry: Defect, visible: str, lists: Sequence[str] = ()) -> di
         "frames_seen": entry.frames_seen,
         "scenes": entry.scenes,
         **{name: getattr(entry, name) for name in _TIMES},
+        "periods": [asdict(period) for period in entry.periods],
         "origin": entry.origin or None,
     }
     if is_listed(entry):
@@ -119,8 +119,13 @@ def where_visible(entry: Defect, visible: str) -> str:
 
 def _span(entry: Defect | Structure) -> str:
     """Return when it was bad, in words."""
-    since = f"since {day(entry.first_bad)}" if entry.first_bad else "always"
-    return f"{since} until {day(entry.last_bad)}" if entry.first_good else since
+    periods = [entry] if isinstance(entry, Structure) else entry.periods
+    return ", ".join(_one_span(period) for period in periods)
+
+
+def _one_span(period: Period | Structure) -> str:
+    since = f"since {day(period.first_bad)}" if period.first_bad else "always"
+    return f"{since} until {day(period.last_bad)}" if period.first_good else since
 
 
 def day(moment: datetime | None) -> str:

@@ -43,11 +43,7 @@ def surely_bad(defect: Defect, day: datetime | None) -> bool:
     """
     if defect.kind not in _ALWAYS or defect.origin:
         return False
-    if day is None:
-        return defect.first_bad is None and defect.last_bad is None
-    before = defect.first_bad is not None and day < defect.first_bad
-    after = defect.last_bad is not None and day > defect.last_bad
-    return not before and not after
+    return defect.surely_bad_on(day)
 
 
 def mosaic_sites(

@@ -23,6 +23,39 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A time in which a photosite was bad, by the camera's clock.
+
+    Attributes
+    ----------
+    last_good, first_bad : datetime or None
+        Onset lies between them: the last frame that would have shown the defect and did not, and the first
+        that surely belongs to the period. Both None for a site that was bad from the first frame on.
+    last_bad, first_good : datetime or None
+        Healing lies between them; both None for a site that is still bad.
+    onset : datetime or None
+        The first bad frame, by maximum likelihood; None where onset is.
+    healed : datetime or None
+        The first good frame, by maximum likelihood; None where healing is.
+    confidence : float or None
+        Probability, 0 to 1, that `onset` and `healed` are right to within two frames, the lower of the two;
+        None where nothing is dated, or was dated by other means.
+    """
+
+    last_good: datetime | None = None
+    first_bad: datetime | None = None
+    last_bad: datetime | None = None
+    first_good: datetime | None = None
+    onset: datetime | None = None
+    healed: datetime | None = None
+    confidence: float | None = None
+
+    def bad_on(self, day: datetime | None) -> bool:
+        """Whether the site may have been bad at that moment, by this period alone (None: unknown, so yes)."""
+        return _may_be_bad(self, day)
+
+
+@dataclass(frozen=True, slots=True)
 class Defect:
     """One bad photosite.
 
@@ -48,10 +81,9 @@ class Defect:
         True for a defect, False for a suspect.
     missing : str
         For a suspect, what it lacks for certainty; else "".
-    last_good, first_bad : datetime or None
-        Onset lies between them; both None for a site that was bad from the first frame on.
-    last_bad, first_good : datetime or None
-        Healing lies between them; both None for a site that is still bad.
+    periods : tuple of Period
+        The times in which it was bad, in order and apart from each other, at least one.
+        `last_good`, `first_bad`, `last_bad` and `first_good` are those of the last.
     origin : str
         The grid it was found on, such as ``raw:3904x2616``, where that is another than the map's: the site
         was carried over, and `strength` is in DN of that grid. Else "".
@@ -70,16 +102,37 @@ class Defect:
     scenes: int
     certain: bool = True
     missing: str = ""
-    last_good: datetime | None = None
-    first_bad: datetime | None = None
-    last_bad: datetime | None = None
-    first_good: datetime | None = None
+    periods: tuple[Period, ...] = (Period(),)
     origin: str = ""
     strength_sd: float | None = None
 
+    @property
+    def last_good(self) -> datetime | None:
+        """That of the last period."""
+        return self.periods[-1].last_good
+
+    @property
+    def first_bad(self) -> datetime | None:
+        """That of the last period."""
+        return self.periods[-1].first_bad
+
+    @property
+    def last_bad(self) -> datetime | None:
+        """That of the last period."""
+        return self.periods[-1].last_bad
+
+    @property
+    def first_good(self) -> datetime | None:
+        """That of the last period."""
+        return self.periods[-1].first_good
+
     def bad_on(self, day: datetime | None) -> bool:
         """Whether the site may have been bad at that moment (None: unknown, so yes)."""
-        return _may_be_bad(self, day)
+        return any(period.bad_on(day) for period in self.periods)
+
+    def surely_bad_on(self, day: datetime | None) -> bool:
+        """Whether it was bad at that moment beyond the doubt of its dates (None: unknown, so always)."""
+        return any(_was_bad(period, day) for period in self.periods)
 
 
 class StructureKind(StrEnum):
@@ -194,7 +247,15 @@ class Structure:
         return _may_be_bad(self, day)
 
 
-def _may_be_bad(one: Defect | Structure, day: datetime | None) -> bool:
+def _was_bad(period: Period, day: datetime | None) -> bool:
+    if day is None:
+        return period.first_bad is None and period.last_bad is None
+    if period.first_bad is not None and day < period.first_bad:
+        return False
+    return not (period.last_bad is not None and day > period.last_bad)
+
+
+def _may_be_bad(one: Period | Structure, day: datetime | None) -> bool:
     if day is None:
         return True
     if one.last_good is not None and day <= one.last_good:

@@ -110,8 +110,4 @@ def sign(defect: Defect) -> int:
 
 def _in_force(defect: Defect, conditions: Conditions) -> bool:
     """Whether the defect was seen on both sides of that moment."""
-    day = conditions.captured
-    if day is None:
-        return defect.first_bad is None and defect.last_bad is None
-    began = defect.first_bad is None or day >= defect.first_bad
-    return began and (defect.last_bad is None or day <= defect.last_bad)
+    return defect.surely_bad_on(conditions.captured)

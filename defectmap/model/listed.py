@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period
 from defectmap.model.sensor import Grid
 
 ORIGIN: Final = "list:"
@@ -60,10 +60,14 @@ def as_defect(site: ListedSite, name: str, colour: str) -> Defect:
         confidence=0.0,
         frames_seen=0,
         scenes=0,
-        last_good=None if site.since is None else site.since - _MOMENT,
-        first_bad=site.since,
-        last_bad=None if site.until is None else site.until - _MOMENT,
-        first_good=site.until,
+        periods=(
+            Period(
+                last_good=None if site.since is None else site.since - _MOMENT,
+                first_bad=site.since,
+                last_bad=None if site.until is None else site.until - _MOMENT,
+                first_good=site.until,
+            ),
+        ),
         origin=f"{ORIGIN}{name}",
     )
 

@@ -18,7 +18,7 @@ from defectmap.model.decide import (
     decide,
     gaussian_threshold,
 )
-from defectmap.model.defects import Defect, DefectMap, Kind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
@@ -26,6 +26,7 @@ from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 from defectmap.model.prediction import PLANES
 from defectmap.model.printed import still_pixels
 from defectmap.model.recording import Sighted, Surroundings, column, record
+from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry
 from defectmap.model.wandering import FocalWatch, doubting_wanderers
 
@@ -43,10 +44,13 @@ class FrameFacts:
     ----------
     scene : int
     conditions : Conditions
+    framing : Framing or None
+        Where it was light and where dark; None for frames of which that is not known.
     """
 
     scene: int
     conditions: Conditions
+    framing: Framing | None = None
 
 
 def build_map(
@@ -206,10 +210,14 @@ def _judge(
         scenes=scenes,
         certain=not missing,
         missing=missing,
-        last_good=_when(frames, period.last_good),
-        first_bad=_when(frames, period.first_bad),
-        last_bad=_when(frames, period.last_bad),
-        first_good=_when(frames, period.first_good),
+        periods=(
+            Period(
+                last_good=_when(frames, period.last_good),
+                first_bad=_when(frames, period.first_bad),
+                last_bad=_when(frames, period.last_bad),
+                first_good=_when(frames, period.first_good),
+            ),
+        ),
     )
 
 

@@ -7,6 +7,7 @@ on the order in which the frames arrive.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,47 @@ _ALIKE = 0.98
 _BLOCK = 512
 
 
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """Where a frame is light and where dark: means of 16x16 blocks.
+
+    Attributes
+    ----------
+    signature : bytes
+        The means less their own mean as int8, row by row, the largest of them 127.
+    level_dn : float
+        Mean of the means, in DN.
+    contrast_dn : float
+        Largest distance of a mean from it, in DN.
+    """
+
+    signature: bytes
+    level_dn: float
+    contrast_dn: float
+
+
+def level_at(framing: Framing, sites: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.float64]:
+    """Return how bright a frame was around some sites, as its blocks tell.
+
+    Parameters
+    ----------
+    framing : Framing
+    sites : ndarray of shape (n,), int64
+        Flat sites of a plane that covers the frame.
+    shape : tuple of int
+        Rows and columns of that plane.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+        In DN, black level included.
+    """
+    blocks = np.frombuffer(framing.signature, np.int8).reshape(_SIDE, _SIDE)
+    rows, cols = np.divmod(sites, shape[1])
+    part = blocks[rows * _SIDE // shape[0], cols * _SIDE // shape[1]]
+    return np.asarray(framing.level_dn + part * (framing.contrast_dn / 127.0), np.float64)
+
+
 def signature(frame: RawFrame | JpegFrame) -> bytes:
     """Summarise the framing: block means over a 16x16 grid, less their mean, as int8.
 
@@ -27,6 +69,11 @@ def signature(frame: RawFrame | JpegFrame) -> bytes:
     bytes
         256 of them.
     """
+    return framing(frame).signature
+
+
+def framing(frame: RawFrame | JpegFrame) -> Framing:
+    """Measure where a frame is light and where dark."""
     plane: NDArray[Any] = frame.mosaic if isinstance(frame, RawFrame) else frame.luma
     height, width = plane.shape
     period = 12  # a multiple of the usual CFA periods, so that every block mixes the colours alike
@@ -39,9 +86,11 @@ def signature(frame: RawFrame | JpegFrame) -> bytes:
     sums = np.add.reduceat(by_rows, cols[:-1], axis=1, dtype=np.uint64)
     area = np.outer(np.diff(np.append(rows[:-1], height)), np.diff(np.append(cols[:-1], width)))
     means = sums / np.maximum(area, 1)
-    means -= means.mean()
+    level = float(means.mean())
+    means -= level
     largest = float(np.abs(means).max())
-    return bytes(np.rint(means * (127.0 / largest) if largest else means).astype(np.int8).tobytes())
+    rounded = np.rint(means * (127.0 / largest) if largest else means).astype(np.int8)
+    return Framing(rounded.tobytes(), level, largest)
 
 
 def alike(first: Sequence[bytes], second: Sequence[bytes]) -> NDArray[np.bool_]:

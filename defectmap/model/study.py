@@ -12,7 +12,7 @@ from defectmap.model.evidence import BATCH, PlaneEvidence, may_be_clamped
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.mapping import FrameFacts, build_map
 from defectmap.model.prediction import ScoredPlane, score_frame
-from defectmap.model.scenes import alike, join_scenes, signature
+from defectmap.model.scenes import Framing, alike, framing, join_scenes
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +21,14 @@ class Witness:
 
     Attributes
     ----------
-    signature : bytes
-        Its framing, see `scenes`.
+    framing : Framing
+        What tells its scene, see `scenes`.
     sightings : ndarray of SIGHTING
     counted : bool
         Whether it entered the sums.
     """
 
-    signature: bytes
+    framing: Framing
     sightings: NDArray[np.void]
     counted: bool
 
@@ -60,8 +60,8 @@ class Gatherer:
         -------
         Witness
         """
-        framing = signature(frame)
-        counted = self._every_frame or self._is_new_scene(framing)
+        seen = framing(frame)
+        counted = self._every_frame or self._is_new_scene(seen.signature)
         planes = score_frame(frame)
         if counted:
             if not may_be_clamped(conditions):
@@ -69,19 +69,21 @@ class Gatherer:
             self._waiting.append((planes, conditions))
             if len(self._waiting) >= BATCH:
                 self._sum()
-        return Witness(framing, np.concatenate([plane.sightings for plane in planes.values()]), counted)
+        return Witness(seen, np.concatenate([plane.sightings for plane in planes.values()]), counted)
 
     def planes(self) -> dict[str, PlaneEvidence]:
         """Return the sums of all frames so far, by plane."""
         self._sum()
         return self._planes
 
-    def _is_new_scene(self, framing: bytes) -> bool:
+    def _is_new_scene(self, signature: bytes) -> bool:
         known = [s for s, _ in self._scenes]
-        scenes = {self._scenes[i][1] for i in np.flatnonzero(alike([framing], known)[0])} if known else set()
+        scenes = (
+            {self._scenes[i][1] for i in np.flatnonzero(alike([signature], known)[0])} if known else set()
+        )
         scene = min(scenes, default=len(self._scenes))
         self._scenes = [(s, scene if n in scenes else n) for s, n in self._scenes]
-        self._scenes.append((framing, scene))
+        self._scenes.append((signature, scene))
         return not scenes
 
     def _sum(self) -> None:
@@ -142,9 +144,11 @@ class Study:
 
     def facts(self) -> list[FrameFacts]:
         """Return scene and conditions of all frames so far."""
-        signatures = {i: w.signature for i, (w, _) in enumerate(self._witnesses)}
+        signatures = {i: w.framing.signature for i, (w, _) in enumerate(self._witnesses)}
         scenes = join_scenes({}, signatures, list(signatures))
-        return [FrameFacts(scenes[i], conditions) for i, (_, conditions) in enumerate(self._witnesses)]
+        return [
+            FrameFacts(scenes[i], conditions, w.framing) for i, (w, conditions) in enumerate(self._witnesses)
+        ]
 
     def map(self) -> DefectMap:
         """Judge the evidence so far.

@@ -39,6 +39,8 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         frames = catalog.frames.of_stream(raw.id)
         assert [f"DSC_000{number}.NEF" for number in range(3)] == [frame.name for frame in frames]
         assert frames[2].conditions.captured == datetime(2009, 5, 3, 12, 0, 0, 70000)
+        light = (900.0, 250.0) if frozen.stem >= "schema-0006" else (None, None)
+        assert (frames[1].level_dn, frames[1].contrast_dn) == light
         assert [seen.tolist() for _, seen in catalog.frames.sightings(raw.id)] == [[(3, 4, 9.5)]] * 3
         assert catalog.files.paths_of(frames[0].id) == [Path("/photos/DSC_0000.NEF")]
         assert catalog.files.by_path(Path("/photos/\udcff.jpg")).reason == "no permission"
@@ -50,6 +52,10 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         ]
         known_to = [defect.strength_sd for defect in revision.maps[raw.id]]
         assert known_to == [3.5 if frozen.stem >= "schema-0004" else None]
+        (known,) = revision.maps[raw.id]
+        dates = [(period.first_good, period.first_bad, period.onset) for period in known.periods]
+        first, last = (datetime(2009, 4, 3, 12), None, None), (None, *2 * (datetime(2009, 5, 1, 12),))
+        assert dates == ([first, last] if frozen.stem >= "schema-0006" else [(*last[:2], None)])
         columns = [(list(column.sites()), column.last_good) for column in revision.maps[raw.id].lines]
         half = ([(2, 5), (4, 5), (6, 5), (8, 5)], datetime(2009, 5, 1, 12))
         assert columns == ([half] if frozen.stem >= "schema-0003" else [])

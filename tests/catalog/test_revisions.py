@@ -9,12 +9,28 @@ from pathlib import Path
 import pytest
 
 from defectmap.catalog.records import RepairRecord, RevisionRecord, StoredRepair
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.sensor import Grid
 
 NOON = datetime(2024, 2, 29, 12, tzinfo=UTC)
 HOT = Defect(
-    3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 40, 9, first_bad=datetime(2009, 5, 1, 1, 2, 3, 4)
+    3,
+    4,
+    Kind.HOT,
+    "R",
+    41.5,
+    "DN/s at ISO 100",
+    12.25,
+    40,
+    9,
+    periods=(
+        Period(last_bad=datetime(2009, 1, 1), first_good=datetime(2009, 2, 1), healed=datetime(2009, 1, 9)),
+        Period(
+            first_bad=datetime(2009, 5, 1, 1, 2, 3, 4),
+            onset=datetime(2009, 5, 1, 1, 2, 3, 4),
+            confidence=0.75,
+        ),
+    ),
 )
 SUSPECT = Defect(
     1,
@@ -28,10 +44,7 @@ SUSPECT = Defect(
     1,
     certain=False,
     missing="seen in 1 of 3 scenes",
-    last_good=datetime(2008, 1, 1),
-    first_bad=datetime(2009, 1, 1),
-    last_bad=datetime(2010, 1, 1),
-    first_good=datetime(2011, 1, 1),
+    periods=(Period(datetime(2008, 1, 1), datetime(2009, 1, 1), datetime(2010, 1, 1), datetime(2011, 1, 1)),),
 )
 COLUMN = Structure(
     StructureKind.COLUMN, 0, 5, 6, 6, (2, 1), ((1, 0),), 8.25, -1, first_bad=datetime(2009, 5, 1, 1, 2, 3, 4)

@@ -47,7 +47,7 @@ def test_defects_in_json(known: Call) -> None:
     assert [(d["row"], d["col"]) for d in document["defects"]] == [(p.row, p.col) for p in PLANTED]
     assert set(document["defects"][0]) == {
         *("row", "col", "kind", "colour", "strength", "unit", "confidence", "frames_seen", "scenes"),
-        *("last_good", "first_bad", "last_bad", "first_good", "origin", "visible"),
+        *("last_good", "first_bad", "last_bad", "first_good", "periods", "origin", "visible"),
     }
     assert [d["visible"] for d in document["defects"]] == ["in every photo"] * 3, document["defects"]
     bright = document["defects"][2]

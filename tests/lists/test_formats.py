@@ -18,7 +18,7 @@ from defectmap.lists.dcraw import GUARD, unix_time
 from defectmap.lists.frames import Frame
 from defectmap.lists.names import converter_name, file_name
 from defectmap.lists.registry import FORMATS, read_list, write_list
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.sensor import MosaicGeometry, SensorIdentity
 
 CANON = MosaicGeometry(60, 90, 8, 12, 46, 70, ("RG", "GB"), (0,) * 4, 4095, "test")
@@ -52,7 +52,7 @@ def test_there_and_back(name: str, sites: set[tuple[int, int]], lines: set[Struc
 
 def test_what_each_says_of_one_photosite() -> None:
     """Row 20, column 30 of a frame with margins of 8 and 12 is counted as each program counts."""
-    found = DefectMap(CANON.grid, (_defect(20, 30, last_good=ONSET),))
+    found = DefectMap(CANON.grid, (_defect(20, 30, periods=(Period(ONSET),)),))
     text = {
         name: write_list(FORMATS[name], ABOUT, found).decode().splitlines()[-1]
         for name in ("dcraw", "rawtherapee", "art", "siril", "pixinsight", "lsst")
@@ -140,7 +140,7 @@ def test_dates_come_back() -> None:
     """The time of dcraw is that of the camera's clock; CSV and JSON keep healing as well."""
     found = DefectMap(
         CANON.grid,
-        (_defect(20, 30, last_good=ONSET, first_bad=ONSET + timedelta(1), first_good=ONSET + timedelta(9)),),
+        (_defect(20, 30, periods=(Period(ONSET, ONSET + timedelta(1), first_good=ONSET + timedelta(9)),)),),
     )
     for name in ("csv", "json"):
         (site,) = read_list(FORMATS[name], write_list(FORMATS[name], ABOUT, found), CANON.grid, CANON)

@@ -21,7 +21,7 @@ from defectmap.lists.content import About
 from defectmap.lists.registry import FORMATS, write_list
 from defectmap.media.dngopcodes import read_image, with_opcodes
 from defectmap.media.raw import decode_raw
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.sensor import SensorIdentity
 
 from .photos import LEVEL, MARGINS, SITES, TAKEN, dng, mosaic
@@ -37,7 +37,8 @@ def _needs(program: str) -> pytest.MarkDecorator:
 
 def _found(sites: tuple[tuple[int, int], ...], *lines: Structure, **dates: datetime | None) -> DefectMap:
     entries = tuple(
-        Defect(r, c, Kind.HOT, MARGINS.colour(r, c), 9.0, "DN", 9.0, 4, 3, **dates) for r, c in sites
+        Defect(r, c, Kind.HOT, MARGINS.colour(r, c), 9.0, "DN", 9.0, 4, 3, periods=(Period(**dates),))
+        for r, c in sites
     )
     return DefectMap(MARGINS.grid, entries, lines)
 

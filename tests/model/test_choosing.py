@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from defectmap.model.choosing import line_sites, mosaic_sites, rendered_sites, surely_bad
-from defectmap.model.defects import Defect, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, Kind, Period, Structure, StructureKind
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
@@ -49,7 +49,7 @@ def test_places_outside_of_the_visible_area():
 
 def test_in_doubt_the_frame_decides():
     """Between the last good and the first bad frame a stuck site is changed only where it shows."""
-    dates = {"last_good": DAYS[1], "first_bad": DAYS[5]}
+    dates = {"periods": (Period(DAYS[1], DAYS[5]),)}
     defects = [defect(20, 30, Kind.STUCK, **dates), defect(30, 40, Kind.STUCK, **dates)]
     photo = frame({(20, 30): 300, (30, 40): 0})
     assert mosaic_sites(photo, defects, DAYS[3]) == ((20, 30),)
@@ -70,7 +70,7 @@ def test_certainty_implies_being_bad(kind, dates, begins, heals, day):
     """A site that is surely bad on a day may be bad on it, and is of a kind that is always wrong."""
     onset = {"last_good": dates[0], "first_bad": dates[1]} if begins else {}
     healing = {"last_bad": dates[2], "first_good": dates[3]} if heals else {}
-    one = defect(1, 1, kind, **onset, **healing)
+    one = defect(1, 1, kind, periods=(Period(**onset, **healing),))
     # Bad and good at one moment is no history.
     if surely_bad(one, day) and dates[0] < dates[1] and dates[2] < dates[3]:
         assert one.bad_on(day)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defectmap.model.defects import Defect, Kind
+from defectmap.model.defects import Defect, Kind, Period
 from defectmap.model.expecting import Expected, expected, sign
 from defectmap.model.frame import Conditions
 
@@ -54,8 +54,8 @@ def test_gain_is_a_share_of_the_light():
         (defect(Kind.OFFSET, 2.0), replace(PHOTO, iso=None), 100.0),
         (defect(Kind.OFFSET, 2.0, origin="raw:3904x2616"), PHOTO, 100.0),
         (defect(Kind.OFFSET, 2.0, certain=False), PHOTO, 100.0),
-        (defect(Kind.OFFSET, 2.0, first_bad=DAYS[3], last_good=DAYS[1]), PHOTO, 100.0),
-        (defect(Kind.OFFSET, 2.0, last_bad=DAYS[1], first_good=DAYS[3]), PHOTO, 100.0),
+        (defect(Kind.OFFSET, 2.0, periods=(Period(DAYS[1], DAYS[3]),)), PHOTO, 100.0),
+        (defect(Kind.OFFSET, 2.0, periods=(Period(last_bad=DAYS[1], first_good=DAYS[3]),)), PHOTO, 100.0),
         (defect(Kind.OFFSET, 2.0, strength_sd=1.5), PHOTO, 100.0),
         (defect(Kind.OFFSET, 0.0), PHOTO, 100.0),
         (defect(Kind.OFFSET, 2.0), PHOTO, None),
@@ -68,7 +68,7 @@ def test_the_photo_tells_more(bad, photo, usual):
 
 def test_dates_that_leave_no_doubt():
     """Between its first and its last bad day a defect is expected to show."""
-    bad = defect(Kind.OFFSET, 2.0, last_good=DAYS[0], first_bad=DAYS[1], last_bad=DAYS[3], first_good=DAYS[4])
+    bad = defect(Kind.OFFSET, 2.0, periods=(Period(DAYS[0], DAYS[1], DAYS[3], DAYS[4]),))
     assert expected(bad, PHOTO, 100.0) is not None
     assert expected(bad, replace(PHOTO, captured=None), 100.0) is None
 

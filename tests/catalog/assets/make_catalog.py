@@ -19,13 +19,17 @@ import numpy as np
 from defectmap.catalog import open_catalog
 from defectmap.catalog.records import FileRecord, FrameRecord, ListRecord, RepairRecord, RevisionRecord
 from defectmap.catalog.schema import HEAD
-from defectmap.model.defects import Defect, DefectMap, Kind, Structure, StructureKind
+from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.frame import Conditions
 from defectmap.model.listed import ListedSite
 from defectmap.model.registration import Registration
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity
 
 GEOMETRY = MosaicGeometry(12, 16, 1, 2, 10, 12, ("RG", "GB"), (0, 0, 0, 0), 3880, "rawpy 0.24, LibRaw 0.21")
+PERIODS = (
+    Period(last_bad=datetime(2009, 4, 1, 12), first_good=datetime(2009, 4, 3, 12)),
+    Period(first_bad=datetime(2009, 5, 1, 12), onset=datetime(2009, 5, 1, 12), confidence=0.75),
+)
 CREATED = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
 
 
@@ -42,7 +46,7 @@ def make(path: Path) -> None:
             captured = datetime(2009, 5, 1 + number, 12, 0, 0, 70000)
             conditions = Conditions(captured, 0.5, 1600.0, 100 + number, 35.0, 21.5, 6, "Ver.1.01", "OFF")
             digest, name = bytes([number]) * 32, f"DSC_000{number}.NEF"
-            frame = FrameRecord(digest, name, conditions, b"scene", counted=True, epoch=number % 2)
+            frame = FrameRecord(digest, name, conditions, b"scene", True, number % 2, 900.0, 250.0)
             seen = np.array([(3, 4, 9.5)], dtype=[("row", "<u2"), ("col", "<u2"), ("z", "<f4")])
             frame_id = catalog.frames.add(raw.id, frame, seen)
             photo = FileRecord(
@@ -55,9 +59,7 @@ def make(path: Path) -> None:
             )
         strange = FileRecord(Path("/photos/\udcff.jpg"), 9, 1, None, "failed", "no permission")
         catalog.files.remember(strange)
-        hot = Defect(
-            3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, first_bad=datetime(2009, 5, 1, 12)
-        )
+        hot = Defect(3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, periods=PERIODS)
         hot = replace(hot, strength_sd=3.5)
         carried = replace(hot, row=2, col=2, origin="raw:16x12")
         half = Structure(
