@@ -187,12 +187,11 @@ def _period_document(period: Period) -> dict[str, str | float | None]:
 
 
 def _period(stored: Mapping[str, Any]) -> Period:
-    return Period(
-        **{
-            name: datetime.fromisoformat(value) if isinstance(value, str) else value
-            for name, value in stored.items()
-        }
-    )
+    values: dict[str, Any] = {
+        name: datetime.fromisoformat(value) if isinstance(value, str) else value
+        for name, value in stored.items()
+    }
+    return Period(**values)
 
 
 def _parts(structure: Structure) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Several times in which a site was bad, with the likeliest dates, and the light that each frame was taken in."""
+"""Several times in which a site was bad, the likeliest dates, and how light each frame is."""
 
 from __future__ import annotations
 
