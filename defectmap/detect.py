@@ -23,6 +23,7 @@ from defectmap.catalog.records import (
 from defectmap.catalog.store import Catalog
 from defectmap.errors import CatalogError
 from defectmap.measuring import capture_order
+from defectmap.model.bodyclock import BodyClock
 from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
@@ -86,13 +87,14 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
     sources: list[dict[str, Any]] = []
     footprints: dict[int, Footprints] = {}
     with catalog.snapshot():
+        clock = BodyClock.of(catalog.frames.conditions(sensor.id))
         for stream in catalog.sensors.streams(sensor.id):
             if stream.method != METHOD:
                 raise CatalogError(
                     f"the evidence in {catalog.path} was measured by method {stream.method}, this program "
                     f"judges by method {METHOD}; ingest the photos into a new catalog"
                 )
-            facts = _facts(catalog.frames.of_stream(stream.id))
+            facts = _facts(catalog.frames.of_stream(stream.id), clock)
             maps[stream.id], footprints[stream.id] = _judge(catalog, stream, facts)
             sources.append(_source(stream, list(facts.values()), footprints[stream.id]))
         attempts = _register(catalog, sensor, maps)
@@ -242,12 +244,27 @@ def _size(grid: Grid) -> int:
     return grid.height * grid.width
 
 
-def _facts(stored: list[StoredFrame]) -> dict[int, FrameFacts]:
-    """Return what the map needs of each frame, by frame id in order of capture."""
+def _facts(stored: list[StoredFrame], clock: BodyClock) -> dict[int, FrameFacts]:
+    """Return what the map needs of each frame, by frame id in order of capture.
+
+    A frame whose clock its shutter count contradicts has its place by the count, and no date.
+    """
     signatures = {frame.id: frame.signature or b"" for frame in stored}
     scenes = join_scenes({}, signatures, list(signatures))
-    ordered = sorted(stored, key=lambda f: capture_order(f.conditions, f.name, f.digest))
-    return {frame.id: FrameFacts(scenes[frame.id], frame.conditions, frame.framing) for frame in ordered}
+
+    def order(frame: StoredFrame) -> tuple[Any, ...]:
+        place = clock.place(frame.conditions)
+        key = capture_order(frame.conditions, frame.name, frame.digest)
+        return place is None, place or datetime.min, clock.date(frame.conditions) is None, key
+
+    return {
+        frame.id: FrameFacts(
+            scenes[frame.id],
+            replace(frame.conditions, captured=clock.date(frame.conditions)),
+            frame.framing,
+        )
+        for frame in sorted(stored, key=order)
+    }
 
 
 def _judge(

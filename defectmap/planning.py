@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
@@ -21,6 +22,7 @@ from defectmap.media.discover import (
     read_photo,
 )
 from defectmap.media.originals import original_of
+from defectmap.model.bodyclock import BodyClock
 from defectmap.model.footprints import Footprints
 from defectmap.model.frame import Conditions
 from defectmap.model.registration import Registration, registration_of
@@ -55,8 +57,8 @@ class Repair:
     status : {"planned", "repaired", "clean", "skipped", "failed"}
         "clean": there was nothing to do.
     reason : str
-        Why it was not repaired, as the end of a sentence that begins with the source; else "". Of a repaired
-        photo, what in it was left as it is.
+        Why it was not repaired, as the end of a sentence that begins with the source; else "". Of a planned
+        or repaired photo, why its date does not help to tell what is bad, and what in it was left as it is.
     """
 
     source: Path
@@ -143,6 +145,7 @@ class Planner:
         self._by_identity = {sensor.identity: sensor for sensor in self._sensors.values()}
         self._streams = {stream.id: stream for stream in catalog.sensors.streams()}
         self._revisions: dict[int, Revision | None] = {}
+        self._clocks: dict[int, tuple[BodyClock, datetime | None]] = {}
         # The newest of those with the same key wins; a file that is gone or changed matches no digest.
         repairs = [stored.repair for stored in reversed(catalog.repairs.select(undone=True))]
         self._by_output = {(repair.output, repair.output_digest): repair for repair in repairs}
@@ -267,8 +270,9 @@ class Planner:
         if stream.id not in revision.maps:
             raise SkippedPhotoError("is of a kind that the map does not cover yet: run `defectmap detect`")
         blank = replace(blank, revision=revision.number)
-        day = original.conditions.captured
+        day, note = self._day(sensor, original.conditions)
         known = revision.maps[stream.id].valid_on(day)
+        conditions = replace(original.conditions, captured=None if note else day)
         defects = known.defects
         # A line is too long for a guess of what it did to a JPEG.
         lines = known.lines if original.kind == "raw" else ()
@@ -301,15 +305,33 @@ class Planner:
             original.digest,
             stream.grid,
             sensor.identity,
-            original.conditions,
+            conditions,
             defects,
             form,
             tuple(s for s in known.structures if not s.lists_members),
             registrations=_registrations(revision, stream.grid),
             footprints=_footprints(revision, stream.grid),
         )
-        planned = replace(blank, output=destination, repaired=sites, status="planned")
+        planned = replace(blank, output=destination, repaired=sites, status="planned", reason=note)
         return Step(planned, task, revision.id, original.frame_id, replaces)
+
+    def _day(self, sensor: SensorRecord, conditions: Conditions) -> tuple[datetime | None, str]:
+        """Return when a photo was taken, and why it is repaired by its own evidence alone, if it is."""
+        if sensor.id not in self._clocks:
+            frames = self._catalog.frames.conditions(sensor.id)
+            clock = BodyClock.of(frames)
+            self._clocks[sensor.id] = clock, min(filter(None, map(clock.date, frames)), default=None)
+        clock, first = self._clocks[sensor.id]
+        day = clock.date(conditions)
+        if conditions.captured is None:
+            why = "has no date"
+        elif day is None:
+            why = f"has a date that cannot be right, {conditions.captured:%Y-%m-%d}"
+        elif first is not None and day < first:
+            why = f"was taken before the first photo that the map rests on, of {first:%Y-%m-%d}"
+        else:
+            return day, ""
+        return day, f"{why}: only defects that it shows itself are repaired"
 
     def _form(self, original: _Original) -> Format:
         """Return the format to write; a raw that cannot be changed as it is becomes a DNG."""
@@ -414,4 +436,5 @@ def outcome(repair: Repair, result: Corrected | PhotoError) -> Repair:
         return replace(repair, output=None, repaired=(), status=status, reason=result.reason)
     if result.data is None:
         return replace(repair, output=None, repaired=(), status="clean", reason=result.reason)
-    return replace(repair, repaired=result.repaired, status="repaired", reason=result.reason)
+    reason = "; ".join(filter(None, (repair.reason, result.reason)))
+    return replace(repair, repaired=result.repaired, status="repaired", reason=reason)

@@ -13,7 +13,7 @@ from sqlalchemy import Row, insert, null, select, update
 from defectmap.catalog.database import Database
 from defectmap.catalog.planes import Blob, DamagedBlobError, pack_records, unpack_records
 from defectmap.catalog.records import FrameRecord, StoredFrame
-from defectmap.catalog.schema import FrameRow, SightingsRow
+from defectmap.catalog.schema import FrameRow, SightingsRow, StreamRow
 from defectmap.errors import CatalogError
 from defectmap.model.frame import Conditions
 
@@ -107,6 +107,15 @@ class Frames:
             )
         )
         return [_stored(row) for row in self._database.connection.execute(query)]
+
+    def conditions(self, sensor_id: int) -> list[Conditions]:
+        """Return the conditions of all frames of a sensor, whatever their stream, in no particular order."""
+        query = (
+            select(*(getattr(FrameRow, name) for name in _CONDITIONS))
+            .join(StreamRow, StreamRow.id == FrameRow.stream_id)
+            .where(StreamRow.sensor_id == sensor_id)
+        )
+        return [Conditions(**row._mapping) for row in self._database.connection.execute(query)]
 
     def by_digest(self, digest: bytes) -> StoredFrame | None:
         """Return the frame of a file's content, without its signature; None if there is none."""

@@ -196,7 +196,9 @@ def _show_repairs(session: Session, repairs: Sequence[Repair]) -> None:
             ("photo", "camera", "sites", "output"),
             [(repair.source, repair.camera, len(repair.repaired), _place(repair)) for repair in written],
         )
-    told = [r for r in repairs if r.reason and (r.status in ("skipped", "failed") or terminal.verbose)]
+    told = [
+        r for r in repairs if r.reason and (r.status in ("planned", "skipped", "failed") or terminal.verbose)
+    ]
     terminal.troubles([(repair.source, repair.reason) for repair in told])
     counts: Counter[str] = Counter(repair.status for repair in repairs)
     order = ("planned", "repaired", "clean", "skipped", "failed")

@@ -2,11 +2,13 @@
 
 A photosite is replaced by a guess, however good, so one that reads right is left alone. By kind:
 
-- stuck, dead, dim, bright and offset sites are wrong in every frame of their time: they are replaced unseen;
+- stuck, dead, dim, bright and offset sites are wrong in every frame of their time: they are replaced unseen
+  in a photo of known date;
 - hot and noisy sites are wrong in some frames only (long exposures, warm sensors, one of two states): they
   are replaced where the frame itself shows them, by more than `SHOWN_SIGMA`;
 - on a day on which a site may have been bad, but was not seen either way (between the last good frame and the
-  first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind;
+  first bad one, or while healing), it is replaced only where the frame shows it, whatever its kind, and never
+  before the one or after the other; so it is in a photo of which nobody knows the day;
 - so is a site that was found on another grid and carried over: of one that a JPEG told, the place is not as
   certain as the defect, and what a raw shows may be too faint for a JPEG;
 - the sites of a bad column or row are replaced together, where the frame shows the line.
@@ -37,11 +39,13 @@ _SILENT = -128  # the score of a photosite that says nothing, such as one among 
 
 
 def surely_bad(defect: Defect, day: datetime | None) -> bool:
-    """Whether a site is wrong in every frame of that moment (None: unknown), so that no frame need show it.
+    """Whether a site is wrong in every frame of that moment, so that no frame need show it.
+
+    Never, where the moment is unknown (None).
 
     It is asked of sites for which :meth:`Defect.bad_on` holds.
     """
-    if defect.kind not in _ALWAYS or defect.origin:
+    if day is None or defect.kind not in _ALWAYS or defect.origin:
         return False
     return defect.surely_bad_on(day)
 

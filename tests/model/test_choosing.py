@@ -44,7 +44,10 @@ def test_each_kind(kind):
 def test_places_outside_of_the_visible_area():
     """A site in the border that LibRaw does not hand out is left out."""
     places = [(3, 20), (20, 5), (64, 20), (20, 86), (4, 6), (63, 85)]
-    assert mosaic_sites(frame({}), [defect(r, c, Kind.STUCK) for r, c in places], None) == ((4, 6), (63, 85))
+    assert mosaic_sites(frame({}), [defect(r, c, Kind.STUCK) for r, c in places], DAYS[0]) == (
+        (4, 6),
+        (63, 85),
+    )
 
 
 def test_in_doubt_the_frame_decides():
@@ -76,7 +79,7 @@ def test_certainty_implies_being_bad(kind, dates, begins, heals, day):
         assert one.bad_on(day)
         assert kind in ALWAYS
     if not begins and not heals:
-        assert surely_bad(one, day) == (kind in ALWAYS)
+        assert surely_bad(one, day) == (kind in ALWAYS and day is not None)
 
 
 def test_lines_are_chosen_where_they_show():
