@@ -12,14 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Final
 
 import numpy as np
 
 from defectmap.model.footprints import Footprints
-from defectmap.model.spots import OTHERS, WIDEST, Scene, covered, hypotheses
-from defectmap.model.surroundings import Floats, Plane, RenderedSite, standing_out
+from defectmap.model.spots import Ground, Scene, hypotheses
+from defectmap.model.surroundings import Floats, Plane, RenderedSite, Surroundings
 
 __all__ = ["REACH", "Plane", "Removal", "RenderedSite", "groups", "remove"]
 
@@ -103,47 +102,33 @@ def remove(
     Removal
     """
     known = footprints or Footprints()
-    nothing = Removal(tuple(np.zeros_like(plane.values) for plane in planes), (False,) * len(sites))
-    kept = tuple(site for site in sites if _stands_out(planes, site, sites, others, known))
+    grounds = [Ground.of(i, plane, sites, others) for i, plane in enumerate(planes)]
+    surroundings = Surroundings.of(
+        planes, [g.spoiled | g.foreign for g in grounds], max(g.lags for g in grounds)
+    )
+    kept = _standing_out(surroundings, sites, known)
+    if kept:
+        scenes = [Scene.around(ground, surroundings) for ground in grounds]
+        kept, changes = _told_apart(scenes, surroundings, kept, known)
     if not kept:
-        return nothing
-    scenes = [Scene.around(i, plane, sites, others) for i, plane in enumerate(planes)]
-    best = _estimate(scenes, kept, known)
-    for site in kept if len(kept) > 1 else ():
-        rest = tuple(s for s in kept if s is not site)
-        without = _estimate(scenes, rest, known)
-        if best.gain - without.gain < _required(site, known):
-            kept, best = rest, without
-    if not kept or (len(kept) == 1 and best.gain < _required(kept[0], known)):
-        return nothing
-    ends = np.cumsum([len(scene.places) for scene in scenes])[:-1]
-    changes = np.split(best.change, ends)
+        return Removal(tuple(np.zeros_like(plane.values) for plane in planes), (False,) * len(sites))
     deltas = tuple(scene.spread(change) for scene, change in zip(scenes, changes, strict=True))
-    return Removal(deltas, tuple(any(s is k for k in kept) for s in sites))
+    return Removal(deltas, tuple(i in kept for i in range(len(sites))))
 
 
-def _kernels() -> ModuleType:
-    """Compiled loops, loaded when first needed: numba takes half a second to import."""
-    from defectmap.model import rendered_kernels  # noqa: PLC0415
-
-    return rendered_kernels
-
-
-def _stands_out(
-    planes: Sequence[Plane],
-    site: RenderedSite,
-    sites: Sequence[RenderedSite],
-    others: Sequence[RenderedSite],
-    footprints: Footprints,
-) -> bool:
-    """Whether a site shows enough for its repair to gain; what the map expects needs no showing."""
-    if _is_expected(site, footprints):
-        return True
-    found = []
-    for plane in planes:
-        spoiled = covered(plane, sites, WIDEST) | covered(plane, others, OTHERS)
-        found.append(standing_out(plane, spoiled, site.row, site.col))
-    return site.sign * found[0] >= 0 and max(abs(one) for one in found) >= _GAINS
+def _standing_out(
+    surroundings: Surroundings, sites: Sequence[RenderedSite], footprints: Footprints
+) -> list[int]:
+    """Which sites show enough for their repair to gain; what the map expects needs no showing."""
+    expected = [_is_expected(site, footprints) for site in sites]
+    if all(expected):
+        return list(range(len(sites)))
+    errors, kept = surroundings.standing_out(), []
+    for i, site in enumerate(sites):
+        found = surroundings.at(errors, site.row, site.col)
+        if expected[i] or (site.sign * found[0] >= 0 and max(abs(one) for one in found) >= _GAINS):
+            kept.append(i)
+    return kept
 
 
 def _is_expected(site: RenderedSite, footprints: Footprints) -> bool:
@@ -156,35 +141,62 @@ def _required(site: RenderedSite, footprints: Footprints) -> float:
     return _SURE_IF_CERTAIN if site.certain_here else _SURE
 
 
+def _told_apart(
+    scenes: Sequence[Scene], surroundings: Surroundings, kept: list[int], footprints: Footprints
+) -> tuple[list[int], list[Floats]]:
+    """Which of some sites have a spot, as far as what is seen needs one there, and all spots together."""
+    sites = scenes[0].ground.sites
+    best = _estimate(scenes, surroundings, kept, footprints)
+    for i in kept if len(kept) > 1 else ():
+        rest = [k for k in kept if k != i]
+        without = _estimate(scenes, surroundings, rest, footprints)
+        if best.gain - without.gain < _required(sites[i], footprints):
+            kept, best = rest, without
+    if len(kept) == 1 and best.gain < _required(sites[kept[0]], footprints):
+        kept = []
+    return kept, best.changes
+
+
 @dataclass(frozen=True, slots=True)
 class _Estimate:
-    """A spot over all planes, and by how much it makes the window likelier (natural logarithm)."""
+    """A spot in each plane, and by how much it makes the window likelier (natural logarithm)."""
 
     gain: float
-    change: Floats
+    changes: list[Floats]
 
 
-def _estimate(scenes: Sequence[Scene], sites: Sequence[RenderedSite], footprints: Footprints) -> _Estimate:
-    """Mean spot over all shapes and sizes, each as likely as it makes the window; gain of the best."""
-    pull = np.concatenate([s.pull for s in scenes])
-    precision = np.zeros((len(pull), len(pull)))
-    at = 0
-    for scene in scenes:
-        end = at + len(scene.places)
-        precision[at:end, at:end] = scene.precision
-        at = end
-    gains, changes = [np.zeros(1)], [np.zeros((1, len(pull)))]
-    for mean, shapes, free, amplitudes in hypotheses(scenes, sites, footprints) if sites else ():
-        touched = np.flatnonzero(free)
-        inner = np.ascontiguousarray(precision[np.ix_(touched, touched)])
-        moved = pull[touched] - inner @ mean[touched]
-        found, change = _kernels().weigh(
-            inner, moved, np.ascontiguousarray(shapes[:, touched]), free[touched], amplitudes
-        )
-        gains.append(found + 0.5 * mean[touched] @ (pull[touched] + moved))
-        changes.append(np.zeros((len(found), len(pull))))
-        changes[-1][:, touched] = change + mean[touched]
-    every = np.concatenate(gains)
-    weights = np.exp(_TEMPER * (every - every.max()))
-    change = np.sum(weights[:, None] * np.concatenate(changes), axis=0) / weights.sum()
-    return _Estimate(float(every[1:].max(initial=-np.inf) if sites else 0.0), change)
+def _estimate(
+    scenes: Sequence[Scene], surroundings: Surroundings, chosen: Sequence[int], footprints: Footprints
+) -> _Estimate:
+    """Mean spot over all shapes and sizes, each as likely as it makes the window; gain of the best.
+
+    Only the heights of the spots tie the planes to each other, so that each plane tells what it takes each
+    height for, and the rest is a small system per hypothesis.
+    """
+    from defectmap.model import rendered_kernels  # noqa: PLC0415 - numba takes half a second to import
+
+    if not chosen:
+        return _Estimate(0.0, [np.zeros(len(scene.places)) for scene in scenes])
+    planes, amplitudes = hypotheses(scenes, chosen, footprints, surroundings)
+    gains, force, stiffness = np.zeros(()), np.zeros(()), np.zeros(())
+    answers = []
+    for scene, plane in zip(scenes, planes, strict=True):
+        moved = scene.pull - plane.mean @ scene.precision
+        told = rendered_kernels.respond(scene.precision, moved, plane.shapes, plane.free, amplitudes)
+        gains = gains + told[0] + 0.5 * plane.mean @ (scene.pull + moved)
+        force, stiffness = force + told[1], stiffness + told[2]
+        answers.append(told[3])
+    variances = amplitudes[:, None, None] ** 2
+    system = np.eye(len(chosen)) + variances * stiffness
+    heights = np.linalg.solve(system, variances * force[..., None])[..., 0]
+    gains = gains + 0.5 * (np.sum(force * heights, axis=-1) - np.linalg.slogdet(system)[1])
+    # That there is nothing has no gain and no change.
+    most = max(float(gains.max()), 0.0)
+    weights = np.exp(_TEMPER * (gains - most))
+    weights /= weights.sum() + np.exp(-_TEMPER * most)
+    shares = weights[..., None] * heights
+    changes = []
+    for plane, answer in zip(planes, answers, strict=True):
+        free = np.tensordot(weights, answer[:, :, 0], 2) - np.tensordot(shares, answer[:, :, 1:], 3)
+        changes.append(free + shares.sum(axis=(0, 1)) @ plane.shapes + weights.sum() * plane.mean)
+    return _Estimate(float(gains.max()), changes)

@@ -5,7 +5,9 @@ The scene is taken for Gaussian with the autocovariance of a window around the s
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -78,104 +80,120 @@ class Plane:
 
     def laid(self, spot: Floats, top: int, left: int) -> Floats:
         """Mean of a luma-grid `spot` that begins at luma pixel (top, left) over each sample of the window."""
-        rows = np.arange(top, top + spot.shape[0]) // self.row_step - self.top
-        cols = np.arange(left, left + spot.shape[1]) // self.col_step - self.left
-        inside = ((rows >= 0) & (rows < self.values.shape[0]))[:, None]
-        inside = inside & ((cols >= 0) & (cols < self.values.shape[1]))
-        where = np.broadcast_arrays(rows[:, None], cols)
-        out = np.zeros_like(self.values)
-        np.add.at(out, (where[0][inside], where[1][inside]), spot[inside] / (self.row_step * self.col_step))
+        sums = np.add.reduceat(spot, _starts(spot.shape[0], top, self.row_step), axis=0)
+        sums = np.add.reduceat(sums, _starts(spot.shape[1], left, self.col_step), axis=1)
+        means = sums / (self.row_step * self.col_step)
+        return self.placed(means, top // self.row_step, left // self.col_step)
+
+    def placed(self, samples: Floats, row: int, col: int) -> Floats:
+        """Put arrays of samples that begin at (row, col) of the grid into the window, zeros elsewhere."""
+        out = np.zeros((*samples.shape[:-2], *self.values.shape))
+        here, there = [], []
+        for at, count, size in zip(
+            (row - self.top, col - self.left), samples.shape[-2:], self.values.shape, strict=True
+        ):
+            begin, end = max(at, 0), max(min(at + count, size), 0)
+            here.append(slice(begin, max(begin, end)))
+            there.append(slice(begin - at, max(begin, end) - at))
+        out[..., here[0], here[1]] = samples[..., there[0], there[1]]
         return out
 
 
-def disc(radius: float) -> Floats:
-    """Return 1 within a radius of the middle of a square, else 0."""
-    half = int(np.ceil(radius))
-    steps = np.arange(-half, half + 1)
-    return (steps[:, None] ** 2 + steps**2 <= radius**2).astype(np.float64)
+def _starts(count: int, first: int, step: int) -> NDArray[np.intp]:
+    """Where, among so many luma rows from the `first` on, those of the next sample begin."""
+    return np.concatenate([[0], np.arange(-first % step or step, count, step)])
 
 
-def light_under(plane: Plane, covered: Mask, row: int, col: int) -> float:
-    """Return the level of the plane at a luma pixel as its surroundings let guess it."""
-    seen = filled(plane.values, ~covered)
-    return float(seen[row // plane.row_step - plane.top, col // plane.col_step - plane.left])
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """How the scene varies around some bad sites, in all planes.
 
+    Arrays of shape (planes, n, n) hold the window of each plane at their beginning. They are wide enough for
+    periodic transforms.
 
-def standing_out(plane: Plane, covered: Mask, row: int, col: int) -> float:
-    """How much worse a pixel is predicted by all others than pixels around it are.
-
-    The prediction is the best linear one (Wiener filter) for the autocovariance of the window. How far off it
-    usually is, is measured and not derived: scenes have edges, and are less Gaussian than they are modelled.
-
-    Parameters
+    Attributes
     ----------
-    plane : Plane
-    covered : ndarray of bool
-        Samples that bad sites may have changed.
-    row, col : int
-        Of a luma pixel inside of the window.
-
-    Returns
-    -------
-    float
-        Error over root mean square error; positive for a pixel that is too bright.
+    planes : tuple of Plane
+    spoiled : tuple of ndarray of bool
+        Samples of each that bad sites may have changed.
+    residual : ndarray of shape (planes, n, n), float64
+        The windows without their trends.
+    filled : ndarray of shape (planes, n, n), float64
+        These with what is spoiled replaced by a mean of what is around.
+    covariance : ndarray of shape (planes, n, n), float64
+        Autocovariance by lag; negative lags from the end.
     """
-    values = plane.values
-    residual = values - trend(values, ~covered)
-    filled_in = filled(residual, ~covered)
-    shape = tuple(n + _LAGS for n in values.shape)
-    table = autocovariance(residual, ~covered, _LAGS)
-    fade = np.cos(np.pi / 2 * np.minimum(np.abs(np.fft.ifftshift(np.arange(1 - _LAGS, _LAGS))) / _LAGS, 1.0))
-    placed = np.zeros(shape)
-    steps = np.fft.ifftshift(np.arange(1 - _LAGS, _LAGS))
-    placed[np.ix_(steps, steps)] = table * np.outer(fade**2, fade**2)
-    power = np.maximum(np.fft.rfft2(placed).real, 0.0) + _CODED
-    whitening = 1.0 / power
 
-    def errors(window: Floats) -> Floats:
-        found = np.fft.irfft2(np.fft.rfft2(window, shape) * whitening, shape)
-        return np.asarray(found[: values.shape[0], : values.shape[1]])
+    planes: tuple[Plane, ...]
+    spoiled: tuple[Mask, ...]
+    residual: Floats
+    filled: Floats
+    covariance: Floats
 
-    usual = errors(filled_in)[~covered & _inside(values.shape)]
-    if not usual.size:
-        return 0.0
-    error = errors(residual)[row // plane.row_step - plane.top, col // plane.col_step - plane.left]
-    return float(error / max(np.sqrt(np.mean(usual**2)), 1e-9))
+    @classmethod
+    def of(cls, planes: Sequence[Plane], spoiled: Sequence[Mask], lags: int = 0) -> Surroundings:
+        """Survey windows; the autocovariance is right up to at least so many `lags`.
+
+        The edge of the window and the hole in it would leak the power of coarse structure into the fine
+        scales that decide what stands out: the one is tapered, the other filled before the periodogram is
+        taken.
+        """
+        from defectmap.model import rendered_kernels  # noqa: PLC0415 - numba takes half a second to import
+
+        side = max(max(plane.values.shape) for plane in planes)
+        size = side + max(lags, _LAGS)
+        stack = np.zeros((3, len(planes), size, size))
+        norms = np.array(
+            [
+                rendered_kernels.survey(
+                    plane.values, mask, _blur(side), *map(_ramp, plane.values.shape), *stack[:, i]
+                )
+                for i, (plane, mask) in enumerate(zip(planes, spoiled, strict=True))
+            ]
+        )
+        tapered, filled, residual = stack
+        power = np.abs(np.fft.rfft2(tapered)) ** 2
+        covariance = np.fft.irfft2(power, (size, size)) / np.maximum(norms, 1e-9)[:, None, None]
+        covariance[:, 0, 0] += FLOOR
+        return cls(tuple(planes), tuple(spoiled), residual, filled, covariance)
+
+    def light_under(self, row: int, col: int) -> float:
+        """Return the level of luma at a pixel as its surroundings let guess it."""
+        at = self._sample(0, row, col)
+        return float(self.planes[0].values[at] - self.residual[0][at] + self.filled[0][at])
+
+    def standing_out(self) -> Floats:
+        """How much worse each sample is predicted by all others than those around are.
+
+        The prediction is the best linear one (Wiener filter) for the autocovariance of the window. How far
+        off it usually is, is measured and not derived: scenes have edges, and are less Gaussian than they are
+        modelled.
+
+        Returns
+        -------
+        ndarray of shape (planes, n, n), float64
+            Error over root mean square error; positive for a sample that is too bright.
+        """
+        size = self.covariance.shape[-1]
+        power = np.maximum(np.fft.rfft2(self.covariance * _fade(size)).real, 0.0) + _CODED
+        both = np.fft.rfft2(np.stack([self.filled, self.residual])) / power
+        usual, errors = np.fft.irfft2(both, (size, size))
+        for i, mask in enumerate(self.spoiled):
+            rows, cols = (slice(_RIM, n - _RIM) for n in mask.shape)
+            seen = usual[i, rows, cols][~mask[rows, cols]]
+            errors[i] *= 1.0 / max(float(np.sqrt(np.mean(seen**2))), 1e-9) if seen.size else 0.0
+        return np.asarray(errors)
+
+    def at(self, values: Floats, row: int, col: int) -> list[float]:
+        """Pick from arrays like those of this class, plane by plane, the sample that holds a luma pixel."""
+        return [float(part[self._sample(i, row, col)]) for i, part in enumerate(values)]
+
+    def _sample(self, component: int, row: int, col: int) -> tuple[int, int]:
+        plane = self.planes[component]
+        return row // plane.row_step - plane.top, col // plane.col_step - plane.left
 
 
-def _inside(shape: tuple[int, ...]) -> Mask:
-    inside = np.zeros(shape, np.bool_)
-    inside[_RIM:-_RIM, _RIM:-_RIM] = True
-    return inside
-
-
-def trend(values: Floats, known: Mask) -> Floats:
-    """Least-squares plane through the known values."""
-    rows, cols = np.indices(values.shape)
-    terms = np.stack([np.ones(values.size), rows.ravel(), cols.ravel()], axis=1)
-    flat = known.ravel()
-    weights = np.linalg.lstsq(terms[flat], values.ravel()[flat], rcond=None)[0]
-    plane: Floats = (terms @ weights).reshape(values.shape)
-    return plane
-
-
-def autocovariance(residual: Floats, known: Mask, lags: int) -> Floats:
-    """Autocovariance around the known part, as a table that negative lags index from its end.
-
-    The edge of the window and the hole in it would leak the power of coarse structure into the fine scales
-    that decide what stands out: the one is tapered, the other filled before the periodogram is taken.
-    """
-    ramps = [_ramp(n) for n in residual.shape]
-    taper = np.outer(*ramps)
-    size = tuple(n + lags for n in residual.shape)
-    power = np.abs(np.fft.rfft2(filled(residual, known) * taper, size)) ** 2
-    table: Floats = np.fft.irfft2(power, size) / np.sum(taper**2 * known)
-    steps = np.fft.ifftshift(np.arange(-lags + 1, lags))
-    table = table[np.ix_(steps, steps)]
-    table[0, 0] += FLOOR
-    return table
-
-
+@lru_cache(maxsize=64)
 def _ramp(n: int) -> Floats:
     """Cosine taper over the outer samples of a window's side."""
     inward = np.minimum(np.arange(n), np.arange(n)[::-1]) + 0.5
@@ -183,9 +201,15 @@ def _ramp(n: int) -> Floats:
     return ramp
 
 
-def filled(values: Floats, known: Mask) -> Floats:
-    """Put a weighted mean of the surroundings where values are not known."""
-    blurs = [np.exp(-0.5 * ((np.arange(n)[:, None] - np.arange(n)) / _BLUR) ** 2) for n in values.shape]
-    total = blurs[0] @ np.where(known, values, 0.0) @ blurs[1]
-    weight = blurs[0] @ known.astype(np.float64) @ blurs[1]
-    return np.where(known, values, total / np.maximum(weight, 1e-9))
+@lru_cache(maxsize=64)
+def _blur(n: int) -> Floats:
+    """Weight by distance of what a spoiled sample is filled with."""
+    return np.asarray(np.exp(-0.5 * (np.arange(n) / _BLUR) ** 2))
+
+
+@lru_cache(maxsize=64)
+def _fade(size: int) -> Floats:
+    """Weight by lag, so that what a window cannot tell of the covariance counts for nothing."""
+    lags = np.minimum(np.arange(size), size - np.arange(size))
+    fade = np.cos(np.pi / 2 * np.minimum(lags / _LAGS, 1.0)) ** 2
+    return np.outer(fade, fade)
