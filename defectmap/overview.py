@@ -11,7 +11,9 @@ from typing import TypeVar
 from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import DefectmapError, UsageError
+from defectmap.model.bodyclock import BodyClock, Contradiction
 from defectmap.model.defects import Defect, DefectMap, Structure
+from defectmap.model.events import periods_of
 from defectmap.model.listed import is_listed, reach
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
@@ -21,6 +23,9 @@ _NOISE_ROWS = 256
 """Rows of a stream that its noise is read from."""
 
 _Entry = TypeVar("_Entry", Defect, Structure)
+
+Doubt = tuple[Contradiction, str, str]
+"""What clock and shutter count do not agree on, with the names of the first and the last photo."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,7 @@ class StreamSummary:
     grid : Grid
     frames, scenes : int
     first, last : datetime or None
-        Capture times of its first and last frame; None where no frame has one.
+        Capture times of its first and last frame; None where no frame has one that can be believed.
     defects, suspects : int
         On the newest map of this grid, without sites that only imported lists name; 0 before the first.
     """
@@ -56,11 +61,14 @@ class CameraSummary:
     streams : tuple of StreamSummary
     revision : int or None
         Number of its newest revision.
+    doubts : tuple of (Contradiction, str, str)
+        As of :func:`doubts`.
     """
 
     sensor: SensorRecord
     streams: tuple[StreamSummary, ...]
     revision: int | None
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def defects(self) -> int:
@@ -193,7 +201,27 @@ def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...
     end = moment
     if moment.time() == time.min:
         end = datetime.combine(moment.date(), time.max)
-    return tuple(entry for entry in entries if entry.bad_on(moment) or entry.bad_on(end))
+    return tuple(
+        entry
+        for entry in entries
+        if any(
+            (period.last_good is None or period.last_good < end)
+            and (period.first_good is None or period.first_good > moment)
+            for period in periods_of(entry)
+        )
+    )
+
+
+def doubts(catalog: Catalog, sensor: SensorRecord) -> tuple[Doubt, ...]:
+    """Return what the clock and the shutter count of a body do not agree on, over all of its photos."""
+    frames = [
+        frame
+        for stream in catalog.sensors.streams(sensor.id)
+        for frame in catalog.frames.of_stream(stream.id, signatures=False)
+    ]
+    conditions = [frame.conditions for frame in frames]
+    found = BodyClock.of(conditions).contradictions(conditions)
+    return tuple((one, frames[one.frames[0]].name, frames[one.frames[-1]].name) for one in found)
 
 
 def _frames(catalog: Catalog, stream: StreamRecord) -> int:
@@ -203,11 +231,12 @@ def _frames(catalog: Catalog, stream: StreamRecord) -> int:
 def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
     latest = catalog.revisions.latest(sensor.id)
     maps = latest.maps if latest else {}
+    clock = BodyClock.of(catalog.frames.conditions(sensor.id))
     streams = []
     for stream in catalog.sensors.streams(sensor.id):
         frames = catalog.frames.of_stream(stream.id)
         signatures = {frame.id: frame.signature or b"" for frame in frames}
-        times = [frame.conditions.captured for frame in frames if frame.conditions.captured]
+        times = [day for frame in frames if (day := clock.date(frame.conditions)) is not None]
         found = maps.get(stream.id, DefectMap(stream.grid))
         streams.append(
             StreamSummary(
@@ -220,4 +249,5 @@ def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
                 len(found.suspects),
             )
         )
-    return CameraSummary(sensor, tuple(streams), latest.number if latest else None)
+    number = latest.number if latest else None
+    return CameraSummary(sensor, tuple(streams), number, doubts(catalog, sensor))

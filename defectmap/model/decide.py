@@ -6,7 +6,7 @@ The thresholds follow from the number of photosites and from how many stand out,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,6 +126,11 @@ class Candidates:
         Bad lines and lattices, whose members are not among the sites.
     span : ndarray of shape (n,), int64
         Longer side of what stands out in one piece with the site, in sites; 1 where that is not looked at.
+    asked, suspected : float
+        Normal score that is asked of a defect, and of a suspect.
+    looked_at : dict of str to float
+        The scores of the site that was asked for, and as ``unlikely`` the normal score that is as unlikely by
+        chance as the most unlikely of them; empty where none was.
     """
 
     sites: NDArray[np.int64]
@@ -135,6 +140,9 @@ class Candidates:
     beside: NDArray[np.int64]
     structures: tuple[Structure, ...]
     span: NDArray[np.int64]
+    asked: float = 0.0
+    suspected: float = 0.0
+    looked_at: dict[str, float] = field(default_factory=dict)
 
 
 def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
@@ -148,7 +156,9 @@ def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
     return normal_score(_FALSE_ALARMS / (photosites * tests))
 
 
-def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Candidates:
+def decide(
+    evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules, look_at: int | None = None
+) -> Candidates:
     """Find the photosites that deviate beyond what chance explains.
 
     Parameters
@@ -157,6 +167,8 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     model : PlaneModel
         The prediction that the evidence was gathered with.
     rules : PlaneRules
+    look_at : int, optional
+        Flat site whose scores are wanted, whatever they are.
 
     Returns
     -------
@@ -190,10 +202,18 @@ def decide(evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules) -> Can
     # Once more: neither echoes nor the members of a lattice count.
     kept = np.isin(found, _discovered(found, unlikely, tests))
     found, beside = found[kept], beside[kept]
-    strength = unlikely / np.float32(
-        discovery_score(unlikely.ravel()[found], tests, FALSE_DEFECTS, rules.spare_alarms)
+    scores = unlikely.ravel()[found]
+    asked = discovery_score(scores, tests, FALSE_DEFECTS, rules.spare_alarms)
+    suspected = discovery_score(scores, tests, FALSE_DISCOVERIES)
+    strength = unlikely / np.float32(asked)
+    result = _candidates(
+        found, beside, (*lines, *lattices), planes, unlikely, strength, evidence, model, rules
     )
-    return _candidates(found, beside, (*lines, *lattices), planes, unlikely, strength, evidence, model, rules)
+    looked_at = {}
+    if look_at is not None:
+        every = planes | {"unlikely": unlikely}
+        looked_at = {name: float(plane.ravel()[look_at]) for name, plane in every.items()}
+    return replace(result, asked=asked, suspected=suspected, looked_at=looked_at)
 
 
 def _discovered(sites: NDArray[np.int64], unlikely: NDArray[np.float32], tests: int) -> NDArray[np.int64]:

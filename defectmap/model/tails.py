@@ -35,8 +35,11 @@ def normal_score(tail: float) -> float:
 
 def poisson_score(count: int, mean: float) -> float:
     """Return the normal score whose upper tail equals P(X >= count) for a Poisson mean."""
-    if count <= mean:
-        return 0.0
+    return _score_of_log_tail(poisson_log_tail(count, mean)) if count > mean else 0.0
+
+
+def poisson_log_tail(count: int, mean: float) -> float:
+    """Return the logarithm of P(X >= count) for a Poisson mean below the count."""
     log_term = -mean + count * log(mean) - lgamma(count + 1.0)
     ratio, term = 1.0, 1.0
     for k in range(count + 1, count + 200):
@@ -44,7 +47,7 @@ def poisson_score(count: int, mean: float) -> float:
         ratio += term
         if term < 1e-12 * ratio:
             break
-    return _score_of_log_tail(log_term + log(ratio))
+    return log_term + log(ratio)
 
 
 def _score_of_log_tail(log_tail: float) -> float:

@@ -1,0 +1,187 @@
+"""What happened to a sensor: sites that went bad, came back, and were mapped out together.
+
+Cameras can map out what they find, and services do: many sites heal at once then, where they heal one by one
+at other times. How many at once are no chance follows from the usual rate: healing whose interval covers the
+share p of the known time covers any given moment with probability p.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from math import exp, log
+from typing import Literal
+
+from defectmap.model.defects import Defect, DefectMap, Period, Structure
+from defectmap.model.listed import is_listed
+from defectmap.model.tails import poisson_log_tail
+
+CHANCE_REMAPS = 0.001
+"""Probability of a sensor whose sites heal one by one to be told to have been remapped."""
+
+Entry = Defect | Structure
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened between two photos.
+
+    Attributes
+    ----------
+    kind : {"onset", "healing", "remap"}
+    after, before : datetime or None
+        It happened between the two, by the camera's clock.
+    best : datetime or None
+        When most likely; None where that was not measured.
+    entries : tuple of Defect or Structure
+        The sites it happened to, as the map has them; of a remap all that may have healed by it.
+    of : int
+        Sites that were bad then, those of the event among them.
+    chance : float or None
+        Of a remap, the probability that so many heal at once on their own; else None.
+    confidence : float or None
+        Of an onset or a healing, that of its dates.
+    """
+
+    kind: Literal["onset", "healing", "remap"]
+    after: datetime | None
+    before: datetime | None
+    best: datetime | None
+    entries: tuple[Entry, ...]
+    of: int
+    chance: float | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Healing:
+    entry: Entry
+    period: Period
+    low: datetime
+    high: datetime
+
+
+def periods_of(entry: Entry) -> tuple[Period, ...]:
+    """Return when an entry of a map was bad; a structure has one period."""
+    if isinstance(entry, Defect):
+        return entry.periods
+    return (Period(entry.last_good, entry.first_bad, entry.last_bad, entry.first_good),)
+
+
+def known_entries(found: DefectMap) -> list[Entry]:
+    """Return what a map is certain of from photos: no suspects, no sites that only lists name.
+
+    Clusters are left out: their members are entries.
+    """
+    patterns = (structure for structure in found.structures if not structure.lists_members)
+    return [*(d for d in found.defects if not is_listed(d)), *patterns]
+
+
+def events(found: DefectMap, since: datetime, until: datetime) -> tuple[Event, ...]:
+    """Return what happened, in order.
+
+    Parameters
+    ----------
+    found : DefectMap
+    since, until : datetime
+        Times of the first and the last photo.
+
+    Returns
+    -------
+    tuple of Event
+        Sites that were bad from the first photo on have no onset.
+    """
+    entries = known_entries(found)
+    result = []
+    healings = []
+    for entry in entries:
+        for period in periods_of(entry):
+            if period.first_bad is not None or period.last_good is not None:
+                result.append(_event("onset", entry, period, entries))
+            if period.last_bad is not None and period.first_good is not None:
+                healings.append(_Healing(entry, period, period.last_bad, period.first_good))
+    for remap, members in _remaps(healings, entries, (until - since).total_seconds()):
+        result.append(remap)
+        healings = [healing for healing in healings if healing not in members]
+    result += [_event("healing", one.entry, one.period, entries) for one in healings]
+    return tuple(sorted(result, key=_moment))
+
+
+def _event(
+    kind: Literal["onset", "healing"], entry: Entry, period: Period, entries: Sequence[Entry]
+) -> Event:
+    if kind == "onset":
+        after, before, best = period.last_good, period.first_bad, period.onset
+    else:
+        after, before, best = period.last_bad, period.first_good, period.healed
+    of = sum(one.bad_on(before or after) for one in entries) if kind == "onset" else _bad_at(entries, after)
+    return Event(kind, after, before, best, (entry,), of, confidence=period.confidence)
+
+
+def _bad_at(entries: Sequence[Entry], moment: datetime | None) -> int:
+    return sum(entry.bad_on(moment) for entry in entries)
+
+
+def _moment(event: Event) -> tuple[datetime, str, list[tuple[int, int]]]:
+    when = event.best or event.before or event.after or datetime.min
+    return when, event.kind, [_place(entry) for entry in event.entries]
+
+
+def _place(entry: Entry) -> tuple[int, int]:
+    return (entry.row, entry.col) if isinstance(entry, Defect) else (entry.top, entry.left)
+
+
+def _remaps(
+    healings: Sequence[_Healing], entries: Sequence[Entry], known_s: float
+) -> Iterator[tuple[Event, list[_Healing]]]:
+    """Yield the remaps, the least likely by chance first, each with the healings that it explains."""
+    left = list(healings)
+    while len(left) > 1 and known_s > 0:
+        logarithm, core = min(
+            (_least_likely(left, one.low, known_s) for one in left), key=lambda best: best[0]
+        )
+        if logarithm >= log(CHANCE_REMAPS) or len(core) < 2:
+            return
+        after, before = max(one.low for one in core), min(one.high for one in core)
+        members = [one for one in left if one.low <= after and one.high >= before]
+        best = [one.period.healed for one in core if one.period.healed is not None]
+        middle = sorted(best)[len(best) // 2] if best else None
+        inside = middle if middle is not None and after <= middle <= before else None
+        yield (
+            Event(
+                "remap",
+                after,
+                before,
+                inside,
+                tuple(sorted((one.entry for one in members), key=_place)),
+                _bad_at(entries, after),
+                exp(logarithm),
+            ),
+            members,
+        )
+        left = [one for one in left if one not in members]
+
+
+def _least_likely(
+    healings: Sequence[_Healing], moment: datetime, known_s: float
+) -> tuple[float, list[_Healing]]:
+    """Return those that may have healed together just after a moment and are least likely to by chance.
+
+    Sites dated narrowly tell more: widths are tried from the narrowest on. The chance, as a logarithm, is
+    that of so many other healings of that width at the moment of any one, for all that is tried.
+    """
+    ordered = sorted(healings, key=lambda one: (one.high - one.low, _place(one.entry)))
+    together: list[_Healing] = []
+    best: tuple[float, list[_Healing]] = (0.0, [])
+    mean = 0.0
+    for one in ordered:
+        share = min((one.high - one.low).total_seconds() / known_s, 1.0)
+        mean += share
+        if one.low <= moment < one.high:
+            together.append(one)
+            others = max(mean - share, 1e-12)
+            if len(together) - 1 > others:
+                chance = poisson_log_tail(len(together) - 1, others) + 2.0 * log(len(healings))
+                best = min(best, (chance, list(together)), key=lambda pair: pair[0])
+    return best
