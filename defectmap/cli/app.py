@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from defectmap import __version__
-from defectmap.cli import demonstrating, exchanging, fixing, ingesting, keeping, listing
+from defectmap.cli import demonstrating, exchanging, fixing, ingesting, keeping, listing, telling
 from defectmap.cli.session import INTERRUPTED, Session, ends_well
 from defectmap.cli.terminal import Terminal
 
@@ -39,6 +39,8 @@ for _command in (
     listing.cameras,
     listing.detect,
     listing.defects,
+    telling.history,
+    telling.explain,
     fixing.fix,
     fixing.undo,
     fixing.patch,

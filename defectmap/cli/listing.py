@@ -12,6 +12,8 @@ import typer
 from defectmap.cli.rows import (
     count,
     day,
+    doubt_documents,
+    doubt_sentences,
     entry_document,
     entry_row,
     short_row,
@@ -72,6 +74,7 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
                         ],
                         "revision": camera.revision,
                         "registrations": registrations(latest) if latest else [],
+                        "contradictions": doubt_documents(camera.doubts),
                         "defects": camera.defects,
                         "suspects": camera.suspects,
                     }
@@ -99,6 +102,8 @@ def cameras(ctx: typer.Context, json: Json = False) -> int:
         )
         for camera, latest in known:
             for text in _registered(latest) if latest else ():
+                session.terminal.say(f"{camera.sensor.name}: {text}")
+            for text in doubt_sentences(camera.doubts):
                 session.terminal.say(f"{camera.sensor.name}: {text}")
         if not known:
             session.terminal.say(f"no camera yet; next: {session.command('ingest', 'PATH')}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from defectmap.model.defects import Defect, Period, Structure
 from defectmap.model.listed import is_listed
+
+if TYPE_CHECKING:
+    from defectmap.overview import Doubt
 
 _UNSEEN = "where a photo shows it"
 _AT_ISO = " at ISO 100"
@@ -140,3 +143,37 @@ def _finite(value: float) -> float | None:
 def count(number: int, noun: str) -> str:
     """Return a number with its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def doubt_documents(doubts: Iterable[Doubt]) -> list[dict[str, Any]]:
+    """Return what clock and shutter count do not agree on as JSON has it."""
+    return [
+        {
+            "reason": one.reason,
+            "photos": len(one.frames),
+            "names": [first, last],
+            "first": one.first,
+            "last": one.last,
+            "after": one.after,
+            "before": one.before,
+        }
+        for one, first, last in doubts
+    ]
+
+
+def doubt_sentences(doubts: Iterable[Doubt]) -> list[str]:
+    """Return the same in words."""
+    result = []
+    for one, first, last in doubts:
+        which = first if len(one.frames) == 1 else f"{first} to {last}"
+        if one.reason == "count":
+            result.append(f"the shutter count begins anew after {first}, with {last}; the clock is believed")
+        elif one.reason == "date":
+            result.append(f"{which}: {day(one.first)} is no date of a digital photo, and is not believed")
+        else:
+            edges = [("after", one.after), ("before", one.before)]
+            true = " and ".join(f"{word} {day(time)}" for word, time in edges if time is not None)
+            result.append(
+                f"{which}: the clock said {day(one.first)}, the shutter count says {true}; they date nothing"
+            )
+    return result

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from defectmap.model.defects import Defect, Kind
 from defectmap.model.evidence import WEIGHT_UNIT
+from defectmap.model.frame import Conditions
 
 SHOWS = 5.0
 """Standard deviations of noise from which a spot is seen."""
@@ -126,6 +127,30 @@ def visible(defect: Defect, noise: float | None) -> str:
         case Kind.NOISY:
             return "in some photos"
     return "in every photo"
+
+
+def would_show(defect: Defect, conditions: Conditions, noise: float | None) -> bool:
+    """Tell whether a photo is one of those that :func:`visible` speaks of.
+
+    Of a hot site or an offset that is unknown where exposure time, sensitivity or noise are.
+
+    Examples
+    --------
+    >>> hot = Defect(3, 4, Kind.HOT, "R", 200.0, "DN/s at ISO 100", 9.0, 5, 5)
+    >>> [would_show(hot, Conditions(exposure_s=seconds, iso=100.0), 10.0) for seconds in (0.1, 0.5)]
+    [False, True]
+    """
+    told = noise if noise is not None and noise > 0 and not defect.origin else None
+    match defect.kind:
+        case Kind.HOT:
+            if told is None or conditions.exposure_s is None or not conditions.iso:
+                return False
+            return conditions.exposure_s >= shortest_exposure_s(defect.strength, told, conditions.iso)
+        case Kind.OFFSET:
+            if told is None or not conditions.iso:
+                return False
+            return conditions.iso >= lowest_iso(defect.strength, told)
+    return True
 
 
 def _from_exposure(rate: float, noise: float) -> str:
