@@ -86,6 +86,53 @@ def _half_precision(covariance, values, start):
 
 
 @nb.njit(cache=True, nogil=True)
+def _halves(table, values, order):
+    """Covariances and values of the sums, and of the differences, of opposite samples of a rectangle."""
+    rows, cols = values.shape
+    flat, count, pairs = values.ravel(), rows * cols, len(order)
+    sums, differences = np.empty((pairs, pairs)), np.empty((pairs, pairs))
+    sum_values, difference_values = np.empty(pairs), np.empty(pairs)
+    for i in range(pairs):
+        p = order[i]
+        opposite = count - 1 - p
+        # The middle of an odd count is its own opposite.
+        own = _HALF if p == opposite else 1.0
+        sum_values[i] = (flat[p] + flat[opposite]) * _HALF * own
+        difference_values[i] = (flat[p] - flat[opposite]) * _HALF
+        row, col = p // cols, p % cols
+        for j in range(i + 1):
+            there = order[j]
+            r, c = there // cols, there % cols
+            near = table[row - r, col - c]
+            far = table[row - (rows - 1 - r), col - (cols - 1 - c)]
+            other = _HALF if there == count - 1 - there else 1.0
+            sums[i, j] = (near + far) * own * other
+            differences[i, j] = near - far
+        if p == opposite:
+            differences[i, i] = 1.0
+    return sums, differences, sum_values, difference_values
+
+
+@nb.njit(cache=True, nogil=True)
+def _marginal(precision, pull, dropped):
+    """Leave out the first of some values: precision and pull of the others, and the energy of all.
+
+    Overwrites its arguments.
+    """
+    cholesky(precision)
+    forward(precision, pull, 0)
+    # The last corner of the factor is that of the precision without the first.
+    count = len(pull) - dropped
+    left, left_pull = np.empty((count, count)), np.empty(count)
+    for i in range(count):
+        line = precision[dropped + i, dropped : dropped + i + 1]
+        left_pull[i] = _dot(line, pull[dropped : dropped + i + 1])
+        for j in range(i + 1):
+            left[i, j] = left[j, i] = _dot(line[: j + 1], precision[dropped + j, dropped : dropped + j + 1])
+    return left, left_pull, _dot(pull, pull)
+
+
+@nb.njit(cache=True, nogil=True)
 def condition(table, values, kinds):
     """Condition a rectangle of a stationary Gaussian scene on its trusted samples.
 
@@ -109,9 +156,8 @@ def condition(table, values, kinds):
     energy : float
         Squared Mahalanobis distance of the trusted samples.
     """
-    rows, cols = values.shape
-    flat, kind = values.ravel(), kinds.ravel()
-    count = rows * cols
+    kind = kinds.ravel()
+    count = len(kind)
     pairs = (count + 1) // 2
     # Pairs of trusted samples first: the others are conditioned on them.
     order = np.empty(pairs, np.int64)
@@ -127,32 +173,18 @@ def condition(table, values, kinds):
             order[end] = p
             place[p] = place[count - 1 - p] = end - start
             end += 1
-    sums, differences = np.empty((pairs, pairs)), np.empty((pairs, pairs))
-    sum_values, difference_values = np.empty(pairs), np.empty(pairs)
-    for i in range(pairs):
-        p = order[i]
-        opposite = count - 1 - p
-        # The middle of an odd count is its own opposite.
-        own = _HALF if p == opposite else 1.0
-        sum_values[i] = (flat[p] + flat[opposite]) * _HALF * own
-        difference_values[i] = (flat[p] - flat[opposite]) * _HALF
-        row, col = p // cols, p % cols
-        for j in range(i + 1):
-            there = order[j]
-            r, c = there // cols, there % cols
-            near = table[row - r, col - c]
-            far = table[row - (rows - 1 - r), col - (cols - 1 - c)]
-            other = _HALF if there == count - 1 - there else 1.0
-            sums[i, j] = (near + far) * own * other
-            differences[i, j] = near - far
-        if p == opposite:
-            differences[i, i] = 1.0
+    sums, differences, sum_values, difference_values = _halves(table, values, order)
     even, even_pull, even_energy = _half_precision(sums, sum_values, start)
     odd, odd_pull, odd_energy = _half_precision(differences, difference_values, start)
-    # Unknown samples before the wanted ones: the last corner of the factor is then without them.
-    listed = np.concatenate((np.flatnonzero(kind == UNKNOWN), np.flatnonzero(kind == WANTED)))
-    dropped = np.count_nonzero(kind == UNKNOWN)
-    size = len(listed)
+    # Unknown samples before the wanted ones, to be left out.
+    listed = np.empty(count, np.int64)
+    size, dropped = np.int64(0), np.int64(0)
+    for what in (UNKNOWN, WANTED):
+        dropped = size
+        for i in range(count):
+            if kind[i] == what:
+                listed[size] = i
+                size += 1
     joint, joint_pull = np.empty((size, size)), np.empty(size)
     for i in range(size):
         a = listed[i]
@@ -166,18 +198,8 @@ def condition(table, values, kinds):
             joint[i, j] = in_sum * (1.0 if middle else _HALF) * even[p, q]
             if not middle:
                 joint[i, j] += in_difference * (_HALF if 2 * b < count else -_HALF) * odd[p, q]
-    cholesky(joint)
-    forward(joint, joint_pull, 0)
-    energy = even_energy + odd_energy - _dot(joint_pull, joint_pull)
-    wanted = size - dropped
-    precision, pull = np.empty((wanted, wanted)), np.empty(wanted)
-    for i in range(wanted):
-        line = joint[dropped + i, dropped : dropped + i + 1]
-        pull[i] = _dot(line, joint_pull[dropped : dropped + i + 1])
-        for j in range(i + 1):
-            shared = joint[dropped + j, dropped : dropped + j + 1]
-            precision[i, j] = precision[j, i] = _dot(line[: j + 1], shared)
-    return precision, pull, energy
+    precision, pull, known = _marginal(joint, joint_pull, dropped)
+    return precision, pull, even_energy + odd_energy - known
 
 
 @nb.njit(cache=True, nogil=True)
@@ -213,14 +235,17 @@ def respond(precision, pull, shapes, free, amplitudes):
     stiffness = np.zeros((kinds, strengths, sites, sites))
     answers = np.zeros((kinds, strengths, 1 + sites, count))
     against = np.empty((1 + sites, count))
-    against[0] = pull
-    for s in range(sites):
-        for i in range(count):
+    for i in range(count):
+        against[0, i] = pull[i]
+        for s in range(sites):
             against[1 + s, i] = _dot(shapes[s], precision[i])
+    touched, root = np.empty(count, np.int64), np.empty(count)
     for kind in range(kinds):
-        touched = np.flatnonzero(free[kind])
-        root = np.sqrt(free[kind][touched])
-        size = len(touched)
+        size = np.int64(0)
+        for i in range(count):
+            if free[kind, i] > 0.0:
+                touched[size], root[size] = i, np.sqrt(free[kind, i])
+                size += 1
         # Not parts of larger arrays: of these, loops over a row are not compiled to fast ones.
         inner, factor, moved = np.empty((size, size)), np.empty((size, size)), np.empty((1 + sites, size))
         for i in range(size):
@@ -301,7 +326,10 @@ def survey(values, spoiled, blur, row_ramp, col_ramp, tapered, filled, residual)
                 norm += (row_ramp[r] * col_ramp[c]) ** 2
     along, weights = np.zeros(rows), np.zeros(rows)
     for c in range(cols):
-        if not spoiled[:, c].any():
+        hole = False
+        for r in range(rows):
+            hole = hole or spoiled[r, c]
+        if not hole:
             continue
         for r in range(rows):
             along[r], weights[r] = 0.0, 0.0

@@ -232,7 +232,9 @@ def _built_in(scene: Scene, chosen: list[int], coloured: bool) -> Hypotheses:
         halos = cells[:, _HALOS]
         deviations.append(0.5 * (halos if component else np.repeat(halos[:, :1], halos.shape[1], axis=1)))
     free = np.sum(np.concatenate(deviations, axis=1) ** 2, axis=0)
-    return Hypotheses(np.zeros(len(scene.places)), shapes, free)
+    # Compiled loops are compiled anew for every layout of an array.
+    layout = np.ascontiguousarray
+    return Hypotheses(np.zeros(len(scene.places)), layout(shapes), layout(free))
 
 
 def _learned(
