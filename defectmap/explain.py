@@ -85,7 +85,7 @@ class Explanation:
     shown_in : tuple of Photo
         Those in which it stood out by itself, in order.
     expected_in : int
-        Photos of its bad periods that should have shown it; of a good site 0.
+        Photos of the time in which it surely was bad that should have shown it; of a good site 0.
     shown_as_expected : int
         In so many of these it stood out.
     noise : float or None
@@ -151,7 +151,8 @@ def explain(
             frame.id
             for frame in frames
             if entry is not None
-            and entry.bad_on(clock.date(frame.conditions))
+            and (day := clock.date(frame.conditions)) is not None
+            and entry.surely_bad_on(day)
             and would_show(entry, frame.conditions, noise)
         ]
         return Explanation(

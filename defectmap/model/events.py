@@ -18,7 +18,8 @@ from defectmap.model.listed import is_listed
 from defectmap.model.tails import poisson_log_tail
 
 CHANCE_REMAPS = 0.001
-"""Probability of a sensor whose sites heal one by one to be told to have been remapped."""
+"""Accepted probability of a sensor whose sites heal one by one to be told to have been remapped; of simulated ones
+at most 1 in 400 was."""
 
 Entry = Defect | Structure
 
@@ -169,19 +170,20 @@ def _least_likely(
     """Return those that may have healed together just after a moment and are least likely to by chance.
 
     Sites dated narrowly tell more: widths are tried from the narrowest on. The chance, as a logarithm, is
-    that of so many other healings of that width at the moment of any one, for all that is tried.
+    that of so many other healings of that width at the moment of any one, times the number of widths, and of
+    the groups of that size that there may be.
     """
     ordered = sorted(healings, key=lambda one: (one.high - one.low, _place(one.entry)))
     together: list[_Healing] = []
     best: tuple[float, list[_Healing]] = (0.0, [])
+    widths = len({one.high - one.low for one in healings})
     mean = 0.0
     for one in ordered:
-        share = min((one.high - one.low).total_seconds() / known_s, 1.0)
-        mean += share
+        mean += min((one.high - one.low).total_seconds() / known_s, 1.0)
         if one.low <= moment < one.high:
             together.append(one)
-            others = max(mean - share, 1e-12)
-            if len(together) - 1 > others:
-                chance = poisson_log_tail(len(together) - 1, others) + 2.0 * log(len(healings))
+            if len(together) - 1 > mean > 0:
+                tried = widths * len(healings) / len(together)
+                chance = poisson_log_tail(len(together) - 1, mean) + log(tried)
                 best = min(best, (chance, list(together)), key=lambda pair: pair[0])
     return best
