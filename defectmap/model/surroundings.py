@@ -141,7 +141,7 @@ class Surroundings:
         from defectmap.model import rendered_kernels  # noqa: PLC0415 - numba takes half a second to import
 
         side = max(max(plane.values.shape) for plane in planes)
-        size = side + max(lags, _LAGS)
+        size = _period(side, max(lags, _LAGS))
         stack = np.zeros((3, len(planes), size, size))
         norms = np.array(
             [
@@ -163,7 +163,7 @@ class Surroundings:
         return float(self.planes[0].values[at] - self.residual[0][at] + self.filled[0][at])
 
     def standing_out(self) -> Floats:
-        """How much worse each sample is predicted by all others than those around are.
+        """Return how much worse each sample is predicted by all others than those around are.
 
         The prediction is the best linear one (Wiener filter) for the autocovariance of the window. How far
         off it usually is, is measured and not derived: scenes have edges, and are less Gaussian than they are
@@ -171,12 +171,16 @@ class Surroundings:
 
         Returns
         -------
-        ndarray of shape (planes, n, n), float64
-            Error over root mean square error; positive for a sample that is too bright.
+        ndarray of shape (planes, m, m), float64
+            The windows are at its beginning. Error over root mean square error; positive for a sample that
+            is too bright.
         """
-        size = self.covariance.shape[-1]
-        power = np.maximum(np.fft.rfft2(self.covariance * _fade(size)).real, 0.0) + _CODED
-        both = np.fft.rfft2(np.stack([self.filled, self.residual])) / power
+        # No wider than the lags need: predictions depend a little on where the period closes.
+        size = _period(max(max(mask.shape) for mask in self.spoiled), _LAGS)
+        lags = np.fft.ifftshift(np.arange(-(size // 2), size // 2))
+        table = self.covariance[:, lags[:, None], lags] * _fade(size)
+        power = np.maximum(np.fft.rfft2(table).real, 0.0) + _CODED
+        both = np.fft.rfft2(np.stack([self.filled, self.residual])[..., :size, :size]) / power
         usual, errors = np.fft.irfft2(both, (size, size))
         for i, mask in enumerate(self.spoiled):
             rows, cols = (slice(_RIM, n - _RIM) for n in mask.shape)
@@ -191,6 +195,11 @@ class Surroundings:
     def _sample(self, component: int, row: int, col: int) -> tuple[int, int]:
         plane = self.planes[component]
         return row // plane.row_step - plane.top, col // plane.col_step - plane.left
+
+
+def _period(side: int, lags: int) -> int:
+    """Return the samples of a period that holds a window apart from its copies; even, as transforms like it."""
+    return side + lags + (side + lags) % 2
 
 
 @lru_cache(maxsize=64)
