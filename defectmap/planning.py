@@ -219,6 +219,8 @@ class Planner:
             raise SkippedPhotoError(
                 f"was repaired in place as {repair.output}, and its original {repair.backup} is gone"
             )
+        if self._in_place and kept != original_of(path) and path != repair.output and repair.output.exists():
+            raise SkippedPhotoError(f"is a copy of {repair.output}, which was repaired in place: repair that")
         return kept
 
     def _known(self, file: Path, digest: bytes, present: bytes) -> _Original | None:

@@ -129,6 +129,12 @@ class _Run:
         repair = self._by_path.get(path) or self._by_digest.get(present)
         if repair is not None and repair.backup is not None:
             there = next((file for file in (beside, repair.backup) if file.is_file()), repair.backup)
+            # The original of a photo that is still in its place must not go to a mere copy of it.
+            if there != beside and path != repair.output and repair.output.exists():
+                raise SkippedPhotoError(
+                    f"is a copy of {repair.output}, which was repaired in place: undo that, or copy its "
+                    f"original {repair.backup}"
+                )
             if present == repair.source_digest and not there.is_file():
                 # Undone by a run that was stopped before it noted so; say it once.
                 forget(there)

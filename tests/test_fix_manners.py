@@ -18,7 +18,7 @@ from defectmap.fix import carry_out, plan
 from defectmap.repairing import Corrected, correct_all
 from defectmap.undo import undo
 
-from .fixing import NOW, contents
+from .fixing import NOW, PLANTED, contents
 
 NEF, JPG = "DSC_0001.NEF", "DSC_0001.JPG"
 PAIRS = [f"DSC_000{number}.{kind}" for number in (1, 2, 3) for kind in ("JPG", "NEF")]
@@ -172,3 +172,15 @@ def test_few_photos_wait_at_a_time(world, monkeypatch):
         assert len(given) - number <= 4
         assert result.reason == ("broken" if number == 1000 else str(number))
     assert len(given) == 2000
+
+
+def test_a_copy_of_a_photo_repaired_in_place(world, tmp_path):
+    """A newer map does not touch a copy of a photo whose original is kept elsewhere, for another."""
+    world.fix(world.photos / JPG, in_place=True)
+    copy = Path(shutil.copy2(world.photos / JPG, tmp_path / "copy.jpg"))
+    before = contents(world.photos), copy.read_bytes()
+    world.save_map(PLANTED[:2])
+    (repair,) = world.fix(copy, in_place=True).values()
+    assert repair.status == "skipped"
+    assert f"is a copy of {world.photos / JPG}, which was repaired in place" in repair.reason
+    assert (contents(world.photos), copy.read_bytes()) == before

@@ -200,3 +200,17 @@ def test_usage(world):
     """Naming neither photos nor cameras is a mistake of usage."""
     with pytest.raises(UsageError):
         undo(world.catalog, [])
+
+
+def test_a_copy_of_a_repaired_photo(world, tmp_path):
+    """A copy of a repaired photo cannot take the original away from the photo that is still in its place."""
+    before = state(world.photos)
+    world.fix(in_place=True)
+    copy = Path(shutil.copy2(world.photos / JPG, tmp_path / "copy.jpg"))
+    kept = copy.read_bytes()
+    (undone,) = undo(world.catalog, [copy])
+    assert undone.status == "skipped"
+    assert f"is a copy of {world.photos / JPG}, which was repaired in place" in undone.reason
+    assert copy.read_bytes() == kept
+    undo(world.catalog, [world.photos])
+    assert state(world.photos) == before
