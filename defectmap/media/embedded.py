@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from defectmap.errors import PhotoError
 from defectmap.media.jpegcodec import RenderedSite, repair_jpeg
@@ -130,7 +131,8 @@ def _matches(preview: JpegHeader, photo: JpegHeader) -> bool:
 def _glance(data: bytes) -> NDArray[np.float64] | None:
     """Return the brightness of a picture in very few pixels; None if it cannot be decoded."""
     try:
-        with Image.open(io.BytesIO(data), formats=["JPEG"]) as picture:
+        # Not Image.open, which warns of large pictures and of odd multi-picture files.
+        with JpegImageFile(io.BytesIO(data)) as picture:
             picture.draft("L", (_GLANCE, _GLANCE))
             small = picture.convert("L").resize((_GLANCE, _GLANCE), Image.Resampling.BOX)
             return np.asarray(small, np.float64)

@@ -104,6 +104,16 @@ def test_preview_behind_the_photo():
         np.testing.assert_array_equal(np.asarray(image), np.asarray(before))
 
 
+def test_an_odd_index(recwarn):
+    """A multi-picture index that does not tell where its pictures are raises no warnings."""
+    data = with_index(picture(spoilt(), (240, 160)))
+    data = data.replace(b"0100", b"0999", 1).replace(b"\x02\xb0\x07\x00", b"\x0f\xb0\x07\x00", 1)
+    data = data.replace(b"\xb0\x02", b"\xb0\x0f", 1)
+    done = repair_embedded(data, SITES)
+    assert done.repaired == ((240, 160),)
+    assert not recwarn.list
+
+
 def other_scene():
     """Return a picture of something else that has spots in the same places."""
     pixels = spoilt() - scene()
