@@ -4,13 +4,15 @@ import io
 import json
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from defectmap.media.jpegcodec import JpegPatch, RenderedSite, repair_jpeg
+from defectmap.media.jpegcodec import JpegPatch, RenderedSite, repair, repair_jpeg
+from defectmap.model.rendered import remove
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 SIDE = 320
@@ -120,6 +122,23 @@ def test_repair_of_repaired():
     assert len(twice.repaired) < 0.5 * len(once.repaired)
     truth = decoded(sound)
     assert psnr(decoded(twice.data), truth, sites) > psnr(decoded(once.data), truth, sites) - 1.0
+
+
+def test_removals_too_faint_for_the_coding(monkeypatch):
+    """A site is told as repaired only if something of the photo was changed around it."""
+    _, damaged, sites = capture(92)
+    loud, quiet = sites[10], sites[40]
+
+    def faint(planes, group, *others):
+        found = remove(planes, group, *others)
+        return replace(found, deltas=tuple(d * 1e-4 for d in found.deltas)) if quiet in group else found
+
+    monkeypatch.setattr(repair, "remove", faint)
+    done = repair_jpeg(damaged, [loud, quiet])
+    assert done.repaired == ((loud.row, loud.col),)
+    assert done.left == (((quiet.row, quiet.col), "not visible in this photo"),)
+    alone = repair_jpeg(damaged, [quiet])
+    assert (alone.data, alone.repaired) == (damaged, ())
 
 
 def test_no_sites():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,8 @@ from defectmap.model.footprints import Footprints
 from defectmap.model.rendered import REACH, Plane, RenderedSite, groups, remove
 
 _TOUCHED = 16  # luma pixels from a site within which its repair may change samples
+_SPOT = 4  # luma pixels from a site within which its repair changes samples if it changes any
+_UNSEEN = "not visible in this photo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,33 +88,30 @@ def repair_jpeg(
         removal = remove(
             planes, group, [s for other in waiting for s in other if _close(s, group)], footprints
         )
-        reasons = [None if visible else "not visible in this photo" for visible in removal.visible]
+        reasons = [None if visible else _UNSEEN for visible in removal.visible]
         try:
             patch.add([_delta(i, p, d) for i, (p, d) in enumerate(zip(planes, removal.deltas, strict=True))])
         except MissingSymbolError as error:
             reasons = [reason or error.reason for reason in reasons]
         left |= {(s.row, s.col): reason for s, reason in zip(group, reasons, strict=True) if reason}
-    repaired = tuple(sorted(place for place in inside if place not in left))
+    repaired = [place for place in inside if place not in left]
     written = patch.to_bytes(length) if repaired else data
-    if written is not data and not _only_near(patch, patch.differences(written), repaired):
+    blocks = patch.differences(written) if written is not data else []
+    if not all(any(_near(patch, block, site, _TOUCHED) for site in repaired) for block in blocks):
         raise FailedPhotoError("was left alone: its repaired copy does not read back as it should")
-    return JpegRepair(written, repaired, tuple(sorted(left.items())))
+    # What is less than half a step of every coefficient is rounded away, and nothing was changed there.
+    done = tuple(sorted(s for s in repaired if any(_near(patch, block, s, _SPOT) for block in blocks)))
+    left |= dict.fromkeys(set(repaired) - set(done), _UNSEEN)
+    return JpegRepair(written if done else data, done, tuple(sorted(left.items())))
 
 
-def _only_near(
-    patch: BlockPicture, blocks: Iterable[tuple[int, int, int]], sites: Sequence[tuple[int, int]]
-) -> bool:
-    """Whether all of some blocks lie within the reach of a repair at one of the sites."""
-    for index, row, col in blocks:
-        component = patch.header.components[index]
-        height, width = 8 * component.row_step, 8 * component.col_step
-        top, left = row * height - _TOUCHED, col * width - _TOUCHED
-        if not any(
-            top <= r < top + height + 2 * _TOUCHED and left <= c < left + width + 2 * _TOUCHED
-            for r, c in sites
-        ):
-            return False
-    return True
+def _near(patch: BlockPicture, block: tuple[int, int, int], site: tuple[int, int], reach: int) -> bool:
+    """Whether a block has pixels no farther than `reach` from a site."""
+    index, row, col = block
+    component = patch.header.components[index]
+    height, width = 8 * component.row_step, 8 * component.col_step
+    down, across = site[0] - row * height, site[1] - col * width
+    return -reach <= down < height + reach and -reach <= across < width + reach
 
 
 def _delta(component: int, plane: Plane, values: NDArray[np.float64]) -> Delta:
