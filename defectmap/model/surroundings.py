@@ -141,7 +141,7 @@ class Surroundings:
         from defectmap.model import rendered_kernels  # noqa: PLC0415 - numba takes half a second to import
 
         side = max(max(plane.values.shape) for plane in planes)
-        size = _period(side, max(lags, _LAGS))
+        size = side + max(lags, _LAGS)
         stack = np.zeros((3, len(planes), size, size))
         norms = np.array(
             [
@@ -171,20 +171,20 @@ class Surroundings:
 
         Returns
         -------
-        ndarray of shape (planes, m, m), float64
+        ndarray of shape (planes, m, n), float64
             The windows are at its beginning. Error over root mean square error; positive for a sample that
             is too bright.
         """
-        # No wider than the lags need: predictions depend a little on where the period closes.
-        size = _period(max(max(mask.shape) for mask in self.spoiled), _LAGS)
-        lags = np.fft.ifftshift(np.arange(-(size // 2), size // 2))
-        table = self.covariance[:, lags[:, None], lags] * _fade(size)
+        # No wider than the lags need: predictions depend on where the period closes.
+        shape = np.max([mask.shape for mask in self.spoiled], axis=0) + _LAGS
+        rows, cols = (_lags(int(n)) for n in shape)
+        table = self.covariance[:, rows[:, None], cols] * np.outer(_fade(len(rows)), _fade(len(cols)))
         power = np.maximum(np.fft.rfft2(table).real, 0.0) + _CODED
-        both = np.fft.rfft2(np.stack([self.filled, self.residual])[..., :size, :size]) / power
-        usual, errors = np.fft.irfft2(both, (size, size))
+        windows = np.stack([self.filled, self.residual])[..., : len(rows), : len(cols)]
+        usual, errors = np.fft.irfft2(np.fft.rfft2(windows) / power, (len(rows), len(cols)))
         for i, mask in enumerate(self.spoiled):
-            rows, cols = (slice(_RIM, n - _RIM) for n in mask.shape)
-            seen = usual[i, rows, cols][~mask[rows, cols]]
+            inner = tuple(slice(_RIM, n - _RIM) for n in mask.shape)
+            seen = usual[i][inner][~mask[inner]]
             errors[i] *= 1.0 / max(float(np.sqrt(np.mean(seen**2))), 1e-9) if seen.size else 0.0
         return np.asarray(errors)
 
@@ -195,11 +195,6 @@ class Surroundings:
     def _sample(self, component: int, row: int, col: int) -> tuple[int, int]:
         plane = self.planes[component]
         return row // plane.row_step - plane.top, col // plane.col_step - plane.left
-
-
-def _period(side: int, lags: int) -> int:
-    """Return the samples of a period that holds a window apart from its copies; even, as transforms like it."""
-    return side + lags + (side + lags) % 2
 
 
 @lru_cache(maxsize=64)
@@ -216,9 +211,13 @@ def _blur(n: int) -> Floats:
     return np.asarray(np.exp(-0.5 * (np.arange(n) / _BLUR) ** 2))
 
 
+def _lags(size: int) -> NDArray[np.intp]:
+    """Lags of a period, from 0 on, negative ones from the end."""
+    return np.asarray(np.fft.ifftshift(np.arange(-(size // 2), size - size // 2)))
+
+
 @lru_cache(maxsize=64)
 def _fade(size: int) -> Floats:
     """Weight by lag, so that what a window cannot tell of the covariance counts for nothing."""
-    lags = np.minimum(np.arange(size), size - np.arange(size))
-    fade = np.cos(np.pi / 2 * np.minimum(lags / _LAGS, 1.0)) ** 2
-    return np.outer(fade, fade)
+    faded: Floats = np.cos(np.pi / 2 * np.minimum(np.abs(_lags(size)) / _LAGS, 1.0)) ** 2
+    return faded
