@@ -18,8 +18,8 @@ from defectmap.model.listed import is_listed
 from defectmap.model.tails import poisson_log_tail
 
 CHANCE_REMAPS = 0.001
-"""Accepted probability of a sensor whose sites heal one by one to be told to have been remapped; of simulated ones
-at most 1 in 400 was."""
+"""Accepted probability of a sensor whose sites heal one by one to be told to have been remapped; of simulated
+ones at most 1 in 400 was."""
 
 Entry = Defect | Structure
 
