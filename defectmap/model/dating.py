@@ -1,44 +1,107 @@
-"""From sightings to the time a site was bad: onset and healing, each as an interval.
+"""From sightings to the times in which a site was bad: onset and healing, each as an interval.
 
-A maximum-likelihood change point on a sequence of yes and no (Fridrich and Goljan, SPIE 7880, 2011, date
-defects that way): inside the bad period a frame shows the site with a chance that depends on its exposure,
-outside only as often as chance specks do.
+A maximum-likelihood change point with the chance that the defect shows in each frame (Fridrich and Goljan,
+SPIE 7880, 2011, and Leung, Chapman, Koren and Koren, SPIE 7249, 2009, date defects from photos), of a defect
+whose strength is fitted together with its dates.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-_DROP = 5.0
-"""Fall of the log-likelihood that bounds an interval: 3.3 would be 99 %, were the chances known exactly."""
+from defectmap.model.defects import Kind
+from defectmap.model.periods import BadPeriod, bound, segments
+from defectmap.model.showing import Exposures, Seen, Strengths, log_gain
+
+FEWEST = 3
+"""Sightings that a date needs."""
+
+_RATES, _OFFSETS, _SHARES = 24, 12, 24
+_ROUNDS = 4
+_USUAL_THROUGH = 4.0
+"""Frames' worth of belief that a camera lets defects through."""
 
 _SURE = 0.75
-"""Largest chance of a bad site to show: clipped or busy surroundings may hide any site in a frame or two."""
+"""Largest chance to show of a site of unknown strength: busy surroundings may hide it in a frame or two."""
+
+_DRAWN = 12.0
+"""Log likelihood below the best from which a strength is not thought of."""
+
+
+def date_defect(
+    kind: Kind, level: float, seen: Seen, exposures: Exposures, background: float
+) -> tuple[BadPeriod, ...]:
+    """Find the periods in which a site of known kind was bad.
+
+    Parameters
+    ----------
+    kind : Kind
+        Not `Kind.NOISY`, whose showing no amplitude tells.
+    level : float
+        Of a stuck site, its reading in DN above black.
+    seen : Seen
+        Its sightings.
+    exposures : Exposures
+        Of every frame whose time is known, in order of capture.
+    background : float
+        Chance of a healthy site to stand out in one frame.
+
+    Returns
+    -------
+    tuple of BadPeriod
+        At least one. Of a site seen in fewer than three frames nothing is said: bad from the first frame on,
+        and still.
+    """
+    return fit_life(kind, level, seen, exposures, background).periods
 
 
 @dataclass(frozen=True, slots=True)
-class BadPeriod:
-    """When a site was bad, as indices into the frames in order of capture.
+class Life:
+    """When a site was bad, and how strongly.
 
     Attributes
     ----------
-    last_good, first_bad : int or None
-        Onset lies between the two; both None when the site was bad from the first frame on.
-    last_bad, first_good : int or None
-        Healing lies between the two; both None when it is still bad.
+    periods : tuple of BadPeriod
+    stretches : tuple of (int, int)
+        First bad frame of each period and the first good one after, as is likeliest.
+    strength : Strengths or None
+        The likeliest; None where the sightings are too few for one.
     """
 
-    last_good: int | None = None
-    first_bad: int | None = None
-    last_bad: int | None = None
-    first_good: int | None = None
+    periods: tuple[BadPeriod, ...]
+    stretches: tuple[tuple[int, int], ...] = ()
+    strength: Strengths | None = None
 
 
-def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: float) -> BadPeriod:
-    """Find the period in which a site was bad.
+def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: float) -> Life:
+    """Find when a site was bad and how strongly; parameters as of :func:`date_defect`."""
+    if seen.frames.size < FEWEST:
+        return Life((BadPeriod(),))
+    quiet = _floor(background)
+    strengths = _strengths(kind, level, seen, exposures)
+    for _ in range(_ROUNDS):
+        gain, chance = log_gain(strengths, seen, exposures, quiet)
+        sums = _best_sums(gain)
+        near = np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN)
+        strengths, gain, chance, sums = strengths[near], gain[near], chance[near], sums[near]
+        best = int(sums.argmax())
+        found = segments(gain[best])
+        through = _through(exposures, seen, chance[best], found)
+        if np.abs(through - exposures.through).max() < 0.02:
+            break
+        exposures = replace(exposures, through=through)
+    if not found:
+        return Life((BadPeriod(),))
+    sums = sum((gain[:, start:stop].sum(axis=1) for start, stop in found), np.zeros(len(strengths)))
+    near = np.flatnonzero(sums > sums[best] - _DRAWN)
+    return Life(tuple(bound(gain[near], found)), tuple(found), strengths[best : best + 1])
+
+
+def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: float) -> tuple[BadPeriod, ...]:
+    """Find the periods in which a site was bad by nothing but when it stood out.
 
     Parameters
     ----------
@@ -51,37 +114,85 @@ def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: fl
 
     Returns
     -------
-    BadPeriod
-        Nothing is said (bad from the first frame on, and still) about a site seen in fewer than three frames.
+    tuple of BadPeriod
+        As :func:`date_defect`.
     """
     hits = np.flatnonzero(seen)
-    if hits.size < 3:
-        return BadPeriod()
-    quiet = min(max(background, 1e-5), 0.2)
+    if hits.size < FEWEST:
+        return (BadPeriod(),)
+    quiet = _floor(background)
     classes = _exposure_classes(seen, dose)
-    first, last = int(hits[0]), int(hits[-1])
-    for _ in range(4):
-        gain = _log_gain(seen, _chance(seen, classes, first, last, quiet), quiet)
-        start, stop = _best_segment(gain)
-        if (start, stop) == (first, last):
+    found = [(int(hits[0]), int(hits[-1]) + 1)]
+    gain = np.zeros(len(seen))
+    for _ in range(_ROUNDS):
+        chance = _rates(seen, classes, found, quiet)
+        gain = np.where(seen, np.log(chance / quiet), np.log((1.0 - chance) / (1.0 - quiet)))
+        before, found = found, segments(gain)
+        if found == before or not found:
             break
-        first, last = start, stop
-    total = np.concatenate(([0.0], np.cumsum(gain)))
-    # Log-likelihood of an onset just before frame i, healing held, and the reverse.
-    onset = total[last + 1] - total[: last + 1]
-    likely = np.flatnonzero(onset >= onset.max() - _DROP)
-    onset_low, onset_high = int(likely[0]), int(likely[-1])
-    healing = total[first + 1 :] - total[first]
-    likely = np.flatnonzero(healing >= healing.max() - _DROP) + first
-    healing_low, healing_high = int(likely[0]), int(likely[-1])
-    before = onset_low == 0
-    still = healing_high == len(seen) - 1
-    return BadPeriod(
-        None if before else onset_low - 1,
-        None if before else onset_high,
-        None if still else healing_low,
-        None if still else healing_high + 1,
-    )
+    return tuple(bound(gain[None], found)) if found else (BadPeriod(),)
+
+
+def _floor(background: float) -> float:
+    """Specks come in clusters: sites in lively parts have more than their share."""
+    return min(max(2.0 * background, 1e-4), 0.2)
+
+
+def _strengths(kind: Kind, level: float, seen: Seen, exposures: Exposures) -> Strengths:
+    """Return the strengths that sightings make possible."""
+    at = seen.frames
+    if kind is Kind.STUCK:
+        return Strengths.of(1, level=np.array([level]))
+    if kind is Kind.DEAD:
+        return Strengths.of(1, share=np.array([-1.0]))
+    if kind in {Kind.DIM, Kind.BRIGHT}:
+        shares = seen.excess / np.maximum(seen.light, 1.0)
+        low, high = np.quantile(shares, (0.1, 0.9))
+        return Strengths.of(_SHARES, share=np.linspace(low - 0.15, high + 0.15, _SHARES))
+    sign = 1.0 if np.median(seen.excess) >= 0 else -1.0
+    mine = sign * seen.excess > 0
+    excess, at = np.abs(seen.excess[mine]), at[mine]
+    offsets = np.concatenate(([0.0], _span(excess / exposures.gain[at], _OFFSETS)))
+    lit = exposures.dose_s[at] > 0
+    rates = np.zeros(1)
+    if lit.any():
+        rates = np.concatenate(([0.0], _span(excess[lit] / exposures.dose_s[at][lit], _RATES)))
+    rate, offset = (part.ravel() for part in np.meshgrid(rates, offsets))
+    some = (rate > 0) | (offset > 0)
+    return Strengths.of(int(some.sum()), rate=sign * rate[some], offset=sign * offset[some])
+
+
+def _span(ratio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
+    """Return strengths from well under the usual ratio of excess to regressor to the larger ones."""
+    low, high = np.quantile(ratio, (0.0, 0.9))
+    return np.geomspace(0.3 * low, high, size)
+
+
+def _best_sums(gain: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the largest sum over a contiguous stretch, of each row."""
+    total = np.cumsum(gain, axis=1)
+    before = np.concatenate((np.zeros((len(gain), 1)), total[:, :-1]), axis=1)
+    return np.asarray((total - np.minimum.accumulate(before, axis=1)).max(axis=1))
+
+
+def _through(
+    exposures: Exposures, seen: Seen, chance: NDArray[np.float64], found: list[tuple[int, int]]
+) -> NDArray[np.float64]:
+    """Measure how often the site showed of the times it should have, in short and long exposures.
+
+    Cameras suppress hot pixels in long exposures; then such a frame is no proof of health.
+    """
+    through = np.ones(len(chance))
+    inside, shown = np.zeros(len(chance), bool), np.zeros(len(chance), bool)
+    for start, stop in found:
+        inside[start:stop] = True
+    shown[seen.frames] = True
+    for group in (exposures.long, ~exposures.long):
+        frames = group & inside
+        should = float((chance[frames] / exposures.through[frames]).sum())
+        did = float((shown & (chance > 0.02))[frames].sum())
+        through[group] = min((did + _USUAL_THROUGH) / (should + _USUAL_THROUGH), 1.0)
+    return through
 
 
 def _exposure_classes(seen: NDArray[np.bool_], dose: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -90,28 +201,17 @@ def _exposure_classes(seen: NDArray[np.bool_], dose: NDArray[np.float64]) -> NDA
     return np.searchsorted(edges, dose, side="right").astype(np.int64)
 
 
-def _chance(
-    seen: NDArray[np.bool_], classes: NDArray[np.int64], first: int, last: int, quiet: float
+def _rates(
+    seen: NDArray[np.bool_], classes: NDArray[np.int64], found: list[tuple[int, int]], quiet: float
 ) -> NDArray[np.float64]:
-    """Chance of the bad site to show in each frame, by exposure class, measured inside its bad period."""
+    """Chance of the bad site to show in each frame, by exposure class, measured inside its bad periods."""
+    inside = np.zeros(len(seen), bool)
+    for start, stop in found:
+        inside[start:stop] = True
     chance = np.full(len(seen), quiet)
-    inside = slice(first, last + 1)
     for k in np.unique(classes):
         members = classes == k
-        shown = seen[inside][members[inside]]
+        shown = seen[inside & members]
         rate = (float(shown.sum()) + 0.5) / (shown.size + 1.0) if shown.size else quiet
         chance[members] = min(max(rate, quiet), _SURE)
     return chance
-
-
-def _log_gain(seen: NDArray[np.bool_], chance: NDArray[np.float64], quiet: float) -> NDArray[np.float64]:
-    return np.where(seen, np.log(chance / quiet), np.log((1.0 - chance) / (1.0 - quiet)))
-
-
-def _best_segment(gain: NDArray[np.float64]) -> tuple[int, int]:
-    """Return first and last index of the contiguous stretch with the largest sum."""
-    total = np.concatenate(([0.0], np.cumsum(gain)))
-    lowest = np.minimum.accumulate(total[:-1])
-    stop = int(np.argmax(total[1:] - lowest))
-    start = int(np.argmin(total[: stop + 1]))
-    return start, stop

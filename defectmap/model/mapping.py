@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,22 +11,24 @@ from numpy.typing import NDArray
 from defectmap.model import evidence as ev
 from defectmap.model.classify import classify
 from defectmap.model.clusters import cluster_structures
-from defectmap.model.dating import BadPeriod, date_site
+from defectmap.model.dating import date_site
 from defectmap.model.decide import (
     Candidates,
     decide,
     gaussian_threshold,
 )
-from defectmap.model.defects import Defect, DefectMap, Kind, Period
+from defectmap.model.defects import Defect, DefectMap
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
 from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
-from defectmap.model.prediction import PLANES
+from defectmap.model.lives import Judged, date_all, date_plainly
+from defectmap.model.prediction import PLANES, mosaic_model
 from defectmap.model.printed import still_pixels
-from defectmap.model.recording import Sighted, Surroundings, column, record
+from defectmap.model.recording import Sighted, Surroundings, record
 from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry
+from defectmap.model.showing import Seen
 from defectmap.model.wandering import FocalWatch, doubting_wanderers
 
 SCENES_FOR_CERTAINTY = 3
@@ -113,6 +114,7 @@ def build_map(
         )
         for one in found
     ]
+    entries = _dated(entries, found, sighted, frames, geometry, planes, background)
     if geometry is None:
         spans = [int(candidates[one.plane].span[one.index]) for one in found]
         still = still_pixels([(one.row, one.col) for one in found], planes["luma"])
@@ -196,7 +198,6 @@ def _judge(
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
     strength = float(part.strength[one.index])
     missing = _missing(scenes, strength)
-    period = _date(sighted, frames, verdict.kind, background)
     return Defect(
         row=row,
         col=col,
@@ -210,14 +211,6 @@ def _judge(
         scenes=scenes,
         certain=not missing,
         missing=missing,
-        periods=(
-            Period(
-                last_good=_when(frames, period.last_good),
-                first_bad=_when(frames, period.first_bad),
-                last_bad=_when(frames, period.last_bad),
-                first_good=_when(frames, period.first_good),
-            ),
-        ),
     )
 
 
@@ -237,28 +230,55 @@ def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
     return int(np.ceil(total / ev.Z_CLIP))
 
 
-def _date(sighted: Sighted, frames: Sequence[FrameFacts], kind: Kind, background: float) -> BadPeriod:
-    """Date a site by the frames whose time is known; indices are into all frames."""
-    dated = np.array([i for i, f in enumerate(frames) if f.conditions.captured is not None], np.int64)
-    if dated.size == 0:
-        return BadPeriod()
-    seen = np.isin(dated, sighted.frames)
-    dose = column(frames[i].conditions.dose for i in dated) if kind is Kind.HOT else np.zeros(dated.size)
-    period = date_site(seen, np.nan_to_num(dose), background)
-    ends = (period.last_good, period.first_bad, period.last_bad, period.first_good)
-    return BadPeriod(*(None if i is None else int(dated[i]) for i in ends))
+def _dated(
+    entries: Sequence[Defect],
+    found: Sequence[Found],
+    sighted: Mapping[tuple[str, int], Sighted],
+    frames: Sequence[FrameFacts],
+    geometry: MosaicGeometry | None,
+    planes: Mapping[str, PlaneEvidence],
+    background: float,
+) -> list[Defect]:
+    """Say when each was bad."""
+    conditions = [frame.conditions for frame in frames]
+    seen = [sighted[one.plane, one.site] for one in found]
+    if geometry is None:
+        # Renderings are not linear: how strongly a defect shows in them is not told by its strength.
+        lives = [
+            date_plainly(s.frames, conditions, d.kind, background) for d, s in zip(entries, seen, strict=True)
+        ]
+    else:
+        model, white = mosaic_model(geometry), 0.99 * geometry.white
+        judged = [
+            Judged(
+                one.site,
+                entry.kind,
+                entry.colour,
+                entry.strength,
+                Seen(
+                    s.frames,
+                    s.value - s.prediction,
+                    s.sigma,
+                    s.prediction - model.black,
+                    (s.value <= 0) | (s.value >= white),
+                ),
+            )
+            for one, entry, s in zip(found, entries, seen, strict=True)
+        ]
+        framings = [frame.framing for frame in frames]
+        shape = planes["mosaic"].shape
+        lives = date_all(judged, conditions, framings, model, shape, background)
+    return [replace(entry, periods=periods) for entry, periods in zip(entries, lives, strict=True)]
 
 
 def _quiet_share(sighted: Sighted, frames: int, background: float) -> float:
     """Share of the frames in which a site did not stand out that lie in the time in which it seems bad."""
     seen = np.zeros(frames, bool)
     seen[sighted.frames] = True
-    period = date_site(seen, np.zeros(frames), background)
-    first = 0 if period.first_bad is None else period.first_bad
-    last = frames - 1 if period.last_bad is None else period.last_bad
+    periods = date_site(seen, np.zeros(frames), background)
+    bad = np.zeros(frames, bool)
+    for period in periods:
+        first = 0 if period.first_bad is None else period.first_bad
+        bad[first : None if period.last_bad is None else period.last_bad + 1] = True
     quiet = ~seen
-    return float(quiet[first : last + 1].sum()) / max(float(quiet.sum()), 1.0)
-
-
-def _when(frames: Sequence[FrameFacts], index: int | None) -> datetime | None:
-    return None if index is None else frames[index].conditions.captured
+    return float(quiet[bad].sum()) / max(float(quiet.sum()), 1.0)

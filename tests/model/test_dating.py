@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectmap.model.dating import BadPeriod, date_site
+from defectmap.model.dating import date_site
+from defectmap.model.periods import BadPeriod
 
 BACKGROUND = 3e-4
 
@@ -24,7 +25,7 @@ def test_interval_covers_the_truth(chance: float) -> None:
     widths = []
     for _ in range(100):
         onset, healed = int(rng.integers(40, 120)), int(rng.integers(180, 260))
-        period = date_site(shown(rng, 300, onset, healed, chance), np.zeros(300), BACKGROUND)
+        period = date_site(shown(rng, 300, onset, healed, chance), np.zeros(300), BACKGROUND)[-1]
         assert None not in (period.last_good, period.first_bad, period.last_bad, period.first_good)
         covered += (
             period.last_good < onset <= period.first_bad and period.last_bad < healed <= period.first_good
@@ -38,7 +39,7 @@ def test_site_bad_all_along_has_no_dates() -> None:
     """A site that shows from the first frame to the last was bad before, and still is."""
     rng = np.random.default_rng(2)
     dated = [date_site(shown(rng, 200, 0, 200, 0.5), np.zeros(200), BACKGROUND) for _ in range(100)]
-    assert sum(period != BadPeriod() for period in dated) <= 2
+    assert sum(period != (BadPeriod(),) for period in dated) <= 2
 
 
 def test_short_exposures_are_no_proof_of_health() -> None:
@@ -46,7 +47,7 @@ def test_short_exposures_are_no_proof_of_health() -> None:
     rng = np.random.default_rng(3)
     dose = np.concatenate([rng.choice([0.002, 3.0], 150), np.full(100, 0.002)])
     seen = (dose > 1) & (rng.random(250) < 0.9)
-    assert date_site(seen, dose, BACKGROUND).first_good is None
+    assert date_site(seen, dose, BACKGROUND)[-1].first_good is None
 
 
 def test_early_speck_does_not_move_the_onset() -> None:
@@ -54,7 +55,7 @@ def test_early_speck_does_not_move_the_onset() -> None:
     rng = np.random.default_rng(4)
     seen = shown(rng, 300, 200, 300, 0.8)
     seen[10] = True
-    period = date_site(seen, np.zeros(300), BACKGROUND)
+    period = date_site(seen, np.zeros(300), BACKGROUND)[-1]
     assert period.last_good is not None
     assert 190 < period.last_good < 200
 
@@ -64,4 +65,4 @@ def test_too_few_sightings_say_nothing(hits: int) -> None:
     """A site seen in fewer than three frames is not dated."""
     seen = np.zeros(50, bool)
     seen[20 : 20 + hits] = True
-    assert date_site(seen, np.zeros(50), BACKGROUND) == BadPeriod()
+    assert date_site(seen, np.zeros(50), BACKGROUND) == (BadPeriod(),)

@@ -1,0 +1,258 @@
+"""The life of every defect of a map: from its sightings and the table of frames to its bad periods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from defectmap.model.dating import Life, date_site, fit_life
+from defectmap.model.defects import Kind, Period
+from defectmap.model.evidence import may_be_clamped
+from defectmap.model.frame import Conditions
+from defectmap.model.periods import BadPeriod
+from defectmap.model.prediction import PlaneModel
+from defectmap.model.scenes import Framing, level_at
+from defectmap.model.showing import SLACK, Exposures, Noise, Seen, fit_noise
+from defectmap.model.temperature import HotSite, warmth
+
+_WARM = frozenset({Kind.HOT, Kind.OFFSET})
+
+_TELLING = 64
+"""Hot sites that are asked how warm a frame was; more would tell little more."""
+
+_OCTAVES, _FEWEST, _MOST = 0.6, 0.3, 1.2
+"""Spread of the light at sites about that of their blocks, where too little tells, and its bounds."""
+
+_MANY = 20
+"""Sightings that measure that spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A site to be dated.
+
+    Attributes
+    ----------
+    site : int
+        Flat site of the mosaic.
+    kind : Kind
+    colour : str
+    level : float
+        Of a stuck site, its reading in DN above black.
+    seen : Seen
+        Its sightings; frames count all frames of the stream.
+    """
+
+    site: int
+    kind: Kind
+    colour: str
+    level: float
+    seen: Seen
+
+
+def date_all(
+    judged: Sequence[Judged],
+    conditions: Sequence[Conditions],
+    framings: Sequence[Framing | None],
+    model: PlaneModel,
+    shape: tuple[int, int],
+    background: float,
+) -> list[tuple[Period, ...]]:
+    """Date the defects of a raw stream together: hot sites tell how warm each frame was.
+
+    Parameters
+    ----------
+    judged : sequence of Judged
+    conditions : sequence of Conditions
+        Of every frame in order of capture. Frames without a time take no part.
+    framings : sequence of Framing or None
+        Of every frame.
+    model : PlaneModel
+    shape : tuple of int
+        Rows and columns of the mosaic.
+    background : float
+        Chance of a healthy site to stand out in one frame.
+
+    Returns
+    -------
+    list of tuple of Period
+        Of each site.
+    """
+    dated = np.array([i for i, c in enumerate(conditions) if c.captured is not None], np.int64)
+    when = [conditions[i] for i in dated]
+    own = [replace(one, seen=_among(one.seen, dated)) for one in judged]
+    gain = np.array([np.nan if c.gain is None else c.gain for c in when], np.float64)
+    noise = _noise(own, gain)
+    if noise is None:
+        return [date_plainly(one.seen.frames, when, one.kind, background) for one in own]
+    frames = _Frames.of(when, [framings[i] for i in dated], own, noise, model, shape)
+    lives = {i: _fit(one, frames, i, background) for i, one in enumerate(own) if one.kind is not Kind.NOISY}
+    telling = [i for i, life in lives.items() if own[i].kind in _WARM and life.strength is not None]
+    if telling:
+        telling = sorted(telling, key=lambda i: (-own[i].seen.frames.size, own[i].site))[:_TELLING]
+        sites = [_hot(own[i], lives[i], frames.at(i)) for i in telling]
+        factor, slack = warmth(sites, len(when), background)
+        frames = replace(frames, dose_s=frames.dose_s * factor, slack=slack)
+        for i in [i for i in lives if own[i].kind in _WARM]:
+            lives[i] = _fit(own[i], frames, i, background)
+    return [
+        _told(lives[i].periods, when)
+        if i in lives
+        else date_plainly(one.seen.frames, when, one.kind, background)
+        for i, one in enumerate(own)
+    ]
+
+
+def date_plainly(
+    seen: NDArray[np.int64], conditions: Sequence[Conditions], kind: Kind, background: float
+) -> tuple[Period, ...]:
+    """Date a site by nothing but when it stood out.
+
+    Parameters
+    ----------
+    seen : ndarray of shape (sightings,), int64
+        Indices into the frames.
+    conditions : sequence of Conditions
+        Of every frame in order of capture. Frames without a time take no part.
+    kind : Kind
+    background : float
+        Chance of a healthy site to stand out in one frame.
+    """
+    dated = np.array([i for i, c in enumerate(conditions) if c.captured is not None], np.int64)
+    when = [conditions[i] for i in dated]
+    dose = np.array([(c.dose or 0.0) if kind is Kind.HOT else 0.0 for c in when])
+    return _told(date_site(np.isin(dated, seen), dose, background), when)
+
+
+@dataclass(frozen=True, slots=True)
+class _Frames:
+    """The dated frames, at every site."""
+
+    dose_s: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    slack: NDArray[np.float64]
+    long: NDArray[np.bool_]
+    light: NDArray[np.float32]
+    octaves: float
+    most: float
+    noise: Noise
+
+    @classmethod
+    def of(
+        cls,
+        conditions: Sequence[Conditions],
+        framings: Sequence[Framing | None],
+        judged: Sequence[Judged],
+        noise: Noise,
+        model: PlaneModel,
+        shape: tuple[int, int],
+    ) -> _Frames:
+        sites = np.array([one.site for one in judged], np.int64)
+        light = np.full((len(judged), len(conditions)), np.nan, np.float32)
+        for number, framing in enumerate(framings):
+            if framing is not None:
+                light[:, number] = np.maximum(level_at(framing, sites, shape) - model.black, 1.0)
+        octaves = _by_colour(judged, light)
+        for row, one in zip(light, judged, strict=True):
+            known = np.isfinite(row)
+            usual = (
+                np.median(row[known])
+                if known.any()
+                else np.median(one.seen.light)
+                if one.seen.light.size
+                else 1.0
+            )
+            row[~known] = max(float(usual), 1.0)
+        gains = [c.gain for c in conditions if c.gain is not None]
+        usual_gain = float(np.median(gains)) if gains else 1.0
+        return cls(
+            np.array([c.dose or 0.0 for c in conditions]),
+            np.array([usual_gain if c.gain is None else c.gain for c in conditions]),
+            np.full(len(conditions), SLACK),
+            np.array([may_be_clamped(c) for c in conditions], bool),
+            light,
+            octaves if all(f is not None for f in framings) else _MOST,
+            model.clipped - model.black,
+            noise,
+        )
+
+    def at(self, index: int) -> Exposures:
+        return Exposures(
+            self.dose_s,
+            self.gain,
+            self.light[index].astype(np.float64),
+            self.octaves,
+            self.slack,
+            self.most,
+            self.long,
+            np.ones(len(self.gain)),
+            self.noise,
+        )
+
+
+def _by_colour(judged: Sequence[Judged], light: NDArray[np.float32]) -> float:
+    """Bring light of blocks, which mix the colours, to that of each site's own; return how far it is off."""
+    off: list[NDArray[np.float64]] = []
+    for colour in sorted({one.colour for one in judged}):
+        mine = [i for i, one in enumerate(judged) if one.colour == colour]
+        parts = [
+            np.log2(np.maximum(judged[i].seen.light, 1.0) / light[i, judged[i].seen.frames]) for i in mine
+        ]
+        ratio = np.concatenate(parts)
+        ratio = ratio[np.isfinite(ratio)]
+        if ratio.size < _MANY:
+            continue
+        middle = float(np.median(ratio))
+        light[mine] *= np.float32(2.0**middle)
+        off.append(np.abs(ratio - middle))
+    return float(np.clip(1.4826 * np.median(np.concatenate(off)), _FEWEST, _MOST)) if off else _OCTAVES
+
+
+def _among(seen: Seen, dated: NDArray[np.int64]) -> Seen:
+    """Count the dated frames alone."""
+    kept = np.isin(seen.frames, dated)
+    places = np.searchsorted(dated, seen.frames[kept])
+    return Seen(places, seen.excess[kept], seen.sigma[kept], seen.light[kept], seen.cut[kept])
+
+
+def _noise(judged: Sequence[Judged], gain: NDArray[np.float64]) -> Noise | None:
+    if not judged:
+        return None
+    sigma, light = (np.concatenate([getattr(o.seen, part) for o in judged]) for part in ("sigma", "light"))
+    return fit_noise(sigma, gain[np.concatenate([one.seen.frames for one in judged])], light)
+
+
+def _fit(one: Judged, frames: _Frames, index: int, background: float) -> Life:
+    return fit_life(one.kind, one.level, one.seen, frames.at(index), background)
+
+
+def _hot(one: Judged, life: Life, exposures: Exposures) -> HotSite:
+    assert life.strength is not None
+    bad = np.zeros(len(exposures.gain), bool)
+    for start, stop in life.stretches:
+        bad[start:stop] = True
+    return HotSite(life.strength, one.seen, exposures, bad)
+
+
+def _told(periods: Sequence[BadPeriod], conditions: Sequence[Conditions]) -> tuple[Period, ...]:
+    """Return periods as times."""
+
+    def moment(index: int | None) -> datetime | None:
+        return None if index is None else conditions[index].captured
+
+    return tuple(
+        Period(
+            moment(p.last_good),
+            moment(p.first_bad),
+            moment(p.last_bad),
+            moment(p.first_good),
+            moment(p.onset),
+            moment(p.healed),
+            p.confidence,
+        )
+        for p in periods
+    )

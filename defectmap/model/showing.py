@@ -1,0 +1,240 @@
+"""The chance that a defect shows in a frame, and what its showing says.
+
+A defect adds an amplitude to its photosite: rate x dose and offset x gain, or a share of the light. It stands
+out where that is more than five standard deviations of the noise. What is not known of the frame makes the
+chance less sharp: how warm the sensor was, and how light the scene was just there, of which blocks of the
+frame tell coarsely. Specks of the scene stand out too, with a heavy tail.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHOWN = 5.0
+"""Standard deviations from which a photosite stands out."""
+
+SLACK = 0.6
+"""Relative spread of a dark current from frame to frame where nothing tells how warm the sensor was."""
+
+_OWN_SLACK = 0.1
+"""Relative spread of any amplitude."""
+
+_SOFT = 1.15
+"""Standard deviations of a reading about prediction plus amplitude: the prediction has an error too."""
+
+_NODES = (-1.732, 0.0, 1.732)
+_WEIGHTS = (1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0)
+"""Three-point Gauss-Hermite quadrature over the light at a site."""
+
+_HIDDEN = 0.15
+"""Chance that clipped or busy surroundings hide a site that should show."""
+
+_ANYTHING = 0.04
+"""Share of the frames of a bad site in which anything may happen."""
+
+_FREEDOM = 4.0
+_STUDENT = 0.375
+"""Of a Student's t with four degrees of freedom: the density at 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Variance of a healthy site's excess, as a frame's sightings show it.
+
+    Attributes
+    ----------
+    read, shot, texture : float
+        Shares that grow with gain^2, with gain x light and with light^2; light in DN above black.
+    """
+
+    read: float
+    shot: float
+    texture: float
+
+    def sigma(self, gain: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the standard deviation in DN."""
+        variance = self.read * gain**2 + self.shot * gain * light + self.texture * light**2
+        return np.asarray(np.sqrt(np.maximum(variance, 0.25)))
+
+
+def fit_noise(
+    sigma: NDArray[np.float64], gain: NDArray[np.float64], light: NDArray[np.float64]
+) -> Noise | None:
+    """Fit the noise to sightings by least squares of relative errors, no share below 0.
+
+    Parameters
+    ----------
+    sigma, gain, light : ndarray of shape (sightings,), float64
+        Of any sites of a plane; light in DN above black.
+
+    Returns
+    -------
+    Noise or None
+        None for fewer than eight sightings of known gain.
+    """
+    known = np.isfinite(gain) & (gain > 0) & (sigma > 0)
+    if int(known.sum()) < 8:
+        return None
+    gain, light, variance = gain[known], np.maximum(light[known], 0.0), sigma[known] ** 2
+    design = np.stack([gain**2, gain * light, light**2], axis=1) / variance[:, None]
+    shares = np.zeros(3)
+    square, target = design.T @ design, design.sum(axis=0)
+    for _ in range(300):  # coordinate descent; each step is the minimum along one axis
+        for k in range(3):
+            if square[k, k] > 0:
+                rest = target[k] - square[k] @ shares + square[k, k] * shares[k]
+                shares[k] = max(rest / square[k, k], 0.0)
+    return Noise(*shares.tolist())
+
+
+@dataclass(frozen=True, slots=True)
+class Exposures:
+    """What is known of every frame at one photosite, in order of capture.
+
+    Attributes
+    ----------
+    dose_s : ndarray of shape (frames,), float64
+        Seconds at ISO 100, times the warmth of the frame; 0 where unknown.
+    gain : ndarray of shape (frames,), float64
+        ISO / 100; 1 where unknown.
+    light : ndarray of shape (frames,), float64
+        In DN above black, as the blocks of the frame tell.
+    octaves : float
+        Standard deviation of the light at the site about that, in octaves.
+    slack : ndarray of shape (frames,), float64
+        Relative spread of a dark current about that, warmth taken out.
+    most : float
+        Largest light in DN above black at which a site is judged.
+    long : ndarray of shape (frames,), bool
+        Exposures in which cameras may suppress hot pixels.
+    through : ndarray of shape (frames,), float64
+        Chance that the camera lets a defect through: 1 but for suppression.
+    noise : Noise
+    """
+
+    dose_s: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    light: NDArray[np.float64]
+    octaves: float
+    slack: NDArray[np.float64]
+    most: float
+    long: NDArray[np.bool_]
+    through: NDArray[np.float64]
+    noise: Noise
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The sightings of one photosite, in order of capture.
+
+    Attributes
+    ----------
+    frames : ndarray of shape (sightings,), int64
+    excess, sigma, light : ndarray of shape (sightings,), float64
+        In DN; light is the prediction above black.
+    cut : ndarray of shape (sightings,), bool
+        Whether the value is at an end of its range, so that the excess may be larger than it shows.
+    """
+
+    frames: NDArray[np.int64]
+    excess: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    light: NDArray[np.float64]
+    cut: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Strengths:
+    """Strengths that a defect may have, side by side.
+
+    Attributes
+    ----------
+    rate : ndarray of shape (strengths,), float64
+        DN per second at ISO 100.
+    offset : ndarray of shape (strengths,), float64
+        DN at ISO 100.
+    share : ndarray of shape (strengths,), float64
+        Share of the light that is added; negative where it is lost.
+    level : ndarray of shape (strengths,), float64
+        Constant reading in DN above black that takes the place of the light; NaN for a site that follows it.
+    """
+
+    rate: NDArray[np.float64]
+    offset: NDArray[np.float64]
+    share: NDArray[np.float64]
+    level: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, size: int, **given: NDArray[np.float64]) -> Strengths:
+        """Return strengths of which some parts are given, the others none."""
+        none = {name: np.zeros(size) for name in ("rate", "offset", "share")} | {
+            "level": np.full(size, np.nan)
+        }
+        return cls(**(none | given))
+
+    def __len__(self) -> int:
+        return len(self.rate)
+
+    def __getitem__(self, index: NDArray[np.int64] | slice) -> Strengths:
+        return Strengths(self.rate[index], self.offset[index], self.share[index], self.level[index])
+
+    def amplitude(
+        self,
+        dose: NDArray[np.float64],
+        gain: NDArray[np.float64],
+        light: NDArray[np.float64],
+        slack: NDArray[np.float64],
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what the defect adds and by how much that varies, in DN, of shape (strengths, frames)."""
+        dark = self.rate[:, None] * dose
+        added = dark + self.offset[:, None] * gain + self.share[:, None] * light
+        added = np.where(np.isnan(self.level)[:, None], added, self.level[:, None] - light)
+        return added, np.hypot(slack * dark, _OWN_SLACK * added)
+
+
+def log_gain(
+    strengths: Strengths, seen: Seen, exposures: Exposures, background: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what each frame says.
+
+    Parameters
+    ----------
+    strengths : Strengths
+    seen : Seen
+    exposures : Exposures
+    background : float
+        Chance that a healthy site stands out in one frame.
+
+    Returns
+    -------
+    gain : ndarray of shape (strengths, frames), float64
+        Log likelihood were the site bad, less that were it healthy.
+    chance : ndarray of shape (strengths, frames), float64
+        That it shows where it is bad.
+    """
+    e = exposures
+    chance = np.zeros((len(strengths), len(e.gain)))
+    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
+        light = e.light * 2.0 ** (node * e.octaves)
+        sigma = e.noise.sigma(e.gain, light)
+        added, spread = strengths.amplitude(e.dose_s, e.gain, light, e.slack)
+        # The logistic curve that is nearest the normal one; its tails are heavier, as those of scores are.
+        steep = 1.702 / np.hypot(_SOFT * sigma, spread)
+        far = np.clip(steep * (np.abs(added) - SHOWN * sigma), -30.0, 30.0)
+        chance += np.where(light < e.most, weight / (1.0 + np.exp(-far)), 0.0)
+    chance *= e.through * (1.0 - _HIDDEN)
+    gain = np.log1p(-chance) - np.log1p(-background)
+    at = seen.frames
+    added, spread = strengths.amplitude(e.dose_s[at], e.gain[at], seen.light, e.slack[at])
+    width = np.hypot(_SOFT * seen.sigma, spread)
+    off = (seen.excess - added) / width
+    off = np.where(seen.cut & (off < 0), 0.0, off)
+    density = _STUDENT / width * seen.sigma * (1.0 + off**2 / _FREEDOM) ** (-0.5 * (_FREEDOM + 1.0))
+    score = np.maximum(np.abs(seen.excess) / seen.sigma, SHOWN)
+    speck = 0.5 * SHOWN / score**2
+    bad = e.through[at] * (1.0 - _HIDDEN) * density + max(background, _ANYTHING) * speck
+    gain[:, at] = np.log(bad) - np.log(background * speck)
+    return gain, chance
