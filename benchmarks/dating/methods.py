@@ -21,6 +21,7 @@ SIDE = 16
 SITES = SIDE * SIDE
 """Sites that one camera can have here: each lies in a block of its own."""
 
+_LEAST = -4.6
 _START = datetime(2020, 1, 1, 12)
 _GEOMETRY = MosaicGeometry(SIDE, SIDE, 0, 0, SIDE, SIDE, ("RG", "GB"), (BLACK,) * 4, WHITE, "benchmark")
 
@@ -53,21 +54,21 @@ def first_sighting(shoots: Shoots, kind: SiteKind, lives: Sequence[Life]) -> lis
 def accumulated(shoots: Shoots, kind: SiteKind, lives: Sequence[Life]) -> list[Date]:
     """Accumulate the odds of being bad frame by frame, every score read (Leung et al., SPIE 7249, 2009).
 
-    A bad site is taken to read two standard deviations off more often than not; it is bad from the frame on
-    whose odds, never less than they began with, exceed 99 to 1 and stay so.
+    A bad site is taken to read two standard deviations off more often than not. It is bad from the frame on
+    in which the odds left their floor, 1 to 99, once they exceed 99 to 1.
     """
     dates = []
     for life in lives:
         z = np.abs(np.nan_to_num(life.z))
         step = np.where(z > 2.0, np.log(0.6 / 0.08), np.log(0.4 / 0.92))
-        odds, start = 0.0, None
+        odds, left, start = 0.0, 0, None
         for frame, one in enumerate(step):
-            odds = min(max(odds + one, -4.6), 9.0)
-            if odds > 4.6 and start is None:
-                start = frame
-            elif odds < 0.0:
-                start = None
-        dates.append(Date(start))
+            odds = min(max(odds + one, _LEAST), -2.0 * _LEAST)
+            if odds <= _LEAST:
+                left, start = frame + 1, None
+            elif odds > -_LEAST and start is None:
+                start = left
+        dates.append(Date(start or None))
     return dates
 
 

@@ -29,7 +29,7 @@ def _trip(shoots: Shoots) -> Shoots:
 
 
 def _dust(shoots: Shoots) -> Shoots:
-    """A mote shades this part of the picture from a day on."""
+    """Shade this part of the picture by a mote from a day on."""
     return replace(shoots, trend=np.where(np.arange(FRAMES) >= _TURN, 0.6, 1.0))
 
 
