@@ -21,11 +21,17 @@ FEWEST = 3
 
 _RATES, _OFFSETS, _SHARES = 24, 12, 24
 _ROUNDS = 4
+_KEPT = 64
+"""Strengths that are followed, of the likeliest."""
+
 _USUAL_THROUGH = 4.0
 """Frames' worth of belief that a camera lets defects through."""
 
 _SURE = 0.75
 """Largest chance to show of a site of unknown strength: busy surroundings may hide it in a frame or two."""
+
+_SAMPLE = 300
+"""Frames, and as many sightings, that strengths are sifted by."""
 
 _DRAWN = 12.0
 """Log likelihood below the best from which a strength is not thought of."""
@@ -81,11 +87,12 @@ def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, backgro
     if seen.frames.size < FEWEST:
         return Life((BadPeriod(),))
     quiet = _floor(background)
-    strengths = _strengths(kind, level, seen, exposures)
+    strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, quiet)
     for _ in range(_ROUNDS):
         gain, chance = log_gain(strengths, seen, exposures, quiet)
         sums = _best_sums(gain)
-        near = np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN)
+        near = np.sort(np.argsort(-sums, kind="stable")[:_KEPT])
+        near = near[sums[near] > sums.max() - 2.0 * _DRAWN]
         strengths, gain, chance, sums = strengths[near], gain[near], chance[near], sums[near]
         best = int(sums.argmax())
         found = segments(gain[best])
@@ -160,6 +167,33 @@ def _strengths(kind: Kind, level: float, seen: Seen, exposures: Exposures) -> St
     rate, offset = (part.ravel() for part in np.meshgrid(rates, offsets))
     some = (rate > 0) | (offset > 0)
     return Strengths.of(int(some.sum()), rate=sign * rate[some], offset=sign * offset[some])
+
+
+def _likely(strengths: Strengths, seen: Seen, exposures: Exposures, quiet: float) -> Strengths:
+    """Leave out strengths that a sample of the frames makes unlikely: most are, and frames may be many."""
+    e = exposures
+    quietly = max(len(e.gain) // _SAMPLE, 1)
+    loudly = max(seen.frames.size // _SAMPLE, 1)
+    weight = np.zeros(len(e.gain))
+    weight[::quietly] = quietly
+    weight[seen.frames] = 0.0
+    weight[seen.frames[::loudly]] = loudly
+    kept = np.flatnonzero(weight)
+    part = replace(
+        e,
+        dose_s=e.dose_s[kept],
+        gain=e.gain[kept],
+        light=e.light[kept],
+        slack=e.slack[kept],
+        long=e.long[kept],
+        through=e.through[kept],
+    )
+    some = slice(None, None, loudly)
+    places = np.searchsorted(kept, seen.frames[some])
+    shown = Seen(places, seen.excess[some], seen.sigma[some], seen.light[some], seen.cut[some])
+    sums = _best_sums(log_gain(strengths, shown, part, quiet)[0] * weight[kept])
+    # A sample knows the sums less well than all frames do, by more where each stands for many.
+    return strengths[np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN * np.sqrt(max(quietly, loudly)))]
 
 
 def _span(ratio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
