@@ -42,7 +42,7 @@ def read_png(data: bytes) -> Found:
     ListError
         If it is no picture, or one in a format with loss, which leaves no sharp zero.
     """
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image, UnidentifiedImageError  # noqa: PLC0415
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
@@ -50,6 +50,8 @@ def read_png(data: bytes) -> Found:
                 raise ListError("is a picture with loss, whose black is not exact: use PNG")
             shown = picture.convert("RGB") if picture.mode in {"P", "PA", "RGBA", "LA"} else picture
             values = np.asarray(shown)
+    except UnidentifiedImageError as error:
+        raise ListError("is not a picture: check --format") from error
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ListError(f"is not a picture that can be read ({error})") from error
     return _found(np.any(values, axis=2) if values.ndim == 3 else np.not_equal(values, 0))

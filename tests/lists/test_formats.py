@@ -196,7 +196,7 @@ def test_the_offset_of_rawtherapee() -> None:
         ("json", "{}", "is no list"),
         ("json", "[1, 2]", "is no list"),
         ("json", '{"height": 5, "width": 6, "defects": []}', "does not fit"),
-        ("png", "nothing", "is not a picture"),
+        ("png", "nothing", "is not a picture: check --format"),
         ("fits", "nothing", "is not a FITS file"),
         ("fits", "SIMPLE  =", "without an end"),
         ("dng", "abc", "cut off"),
