@@ -1,4 +1,4 @@
-"""Print how a catalog grows: its size after each part of each of three years.
+"""Print how a catalog grows: its size after each part of each of four years.
 
 python benchmarks/growth.py [--frames 30] [--height 900] [--width 1200] [--format nef]
 """
@@ -16,11 +16,11 @@ from defectmap.ingest import ingest
 from defectmap.simulation import Habits, SimulatedCamera
 from defectmap.simulation.files import write_shoot
 
-YEARS = (2019, 2020, 2021)
+YEARS = (2019, 2020, 2021, 2022)
 
 
 def main() -> None:
-    """Take photos of three years, ingest them year by year in three parts, and look at the file."""
+    """Take photos of four years, ingest them year by year in two parts, and look at the file."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -38,9 +38,9 @@ def main() -> None:
         path = Path(name) / "catalog.sqlite"
         taken, before = 0, 0
         for year in YEARS:
-            for part in range(3):
+            for part in range(2):
                 photos = Path(name) / f"{year}-{part}"
-                start = datetime(year, 1, 10) + timedelta(100 * part)
+                start = datetime(year, 1, 10) + timedelta(180 * part)
                 write_shoot(
                     camera,
                     photos,
@@ -48,7 +48,7 @@ def main() -> None:
                     formats=(arguments.format,),
                     first=taken,
                     start=start,
-                    days=90,
+                    days=160,
                 )
                 with open_catalog(path, create=True) as catalog:
                     ingest(catalog, [photos])
