@@ -85,7 +85,7 @@ def program(shoots: Shoots, kind: SiteKind, lives: Sequence[Life]) -> list[Date]
     for column in blocks.T:
         level = float(column.mean())
         contrast = float(np.abs(column - level).max())
-        codes = np.rint((column - level) * 127.0 / contrast).astype(np.int8)
+        codes = np.rint((column - level) * 127.0 / max(contrast, 1.0)).astype(np.int8)
         framings.append(Framing(codes.tobytes(), level, contrast))
     judged = [Judged(i, kind.kind, "G", 0.0, life.seen) for i, life in enumerate(lives)]
     found = date_all(judged, conditions, framings, mosaic_model(_GEOMETRY), (SIDE, SIDE), 2.0 * SPECKS)
@@ -102,6 +102,6 @@ def _date(periods: Sequence[Period]) -> Date:
 
 METHODS: Mapping[str, Method] = {
     "first sighting": first_sighting,
-    "Bayes accumulation": accumulated,
-    "defectmap": program,
+    "Bayes, every score read": accumulated,
+    "defectmap, from sightings": program,
 }
