@@ -119,7 +119,7 @@ def open_catalog(
     try:
         found = schema_revision(database.connection)
         if found != HEAD:
-            raise CatalogError(f"{path} {_other_version(found)}")
+            raise CatalogError(f"{path} {_other_version(found, path)}")
     except BaseException:
         database.close()
         raise
@@ -176,7 +176,7 @@ def upgrade(path: Path, *, busy_timeout_s: float = 30.0) -> Path | None:
             if found == HEAD:
                 return None
             if not _is_older(found):
-                raise CatalogError(f"{path} {_other_version(found)}")
+                raise CatalogError(f"{path} {_other_version(found, path)}")
             copy = _backup(database, f"before-upgrade-from-{found}")
             migrate(database.connection)
             if database.connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
@@ -248,9 +248,9 @@ def _is_older(revision: str | None) -> bool:
     return revision is not None and re.fullmatch(r"\d{4}", revision) is not None and revision < HEAD
 
 
-def _other_version(revision: str | None) -> str:
+def _other_version(revision: str | None, path: Path) -> str:
     if revision is None:
         return "is damaged: its schema version is missing; restore it from a copy"
     if _is_older(revision):
-        return "was made by an older defectmap; run `defectmap upgrade`"
+        return f"was made by an older defectmap; run `defectmap --catalog {path} upgrade`"
     return "was made by a newer defectmap; update the program"

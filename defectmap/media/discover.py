@@ -76,6 +76,9 @@ class TroubledFile:
     reason: str
 
 
+_BESIDE_A_CATALOG = ("-wal", "-shm", "-journal")  # what SQLite keeps beside an open file
+
+
 def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
     """Walk files and folders, each once, without opening a file.
 
@@ -83,8 +86,8 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
     ----------
     paths : iterable of Path
         Files and folders, in any order. A path that is named here is taken whatever it is called; below it,
-        hidden entries and folders named `OUTPUT_FOLDER` or `ORIGINALS_FOLDER` are passed over, as are pipes,
-        sockets and devices.
+        hidden entries, what SQLite keeps beside a catalog, and folders named `OUTPUT_FOLDER` or
+        `ORIGINALS_FOLDER` are passed over, as are pipes, sockets and devices.
 
     Yields
     ------
@@ -129,6 +132,7 @@ def _worthwhile_names(folder: Path) -> list[str]:
                 entry.name
                 for entry in entries
                 if not entry.name.startswith(".")
+                and not entry.name.endswith(_BESIDE_A_CATALOG)
                 and not (entry.name in {OUTPUT_FOLDER, ORIGINALS_FOLDER} and entry.is_dir())
             ),
             reverse=True,

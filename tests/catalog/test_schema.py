@@ -120,7 +120,9 @@ def test_older_catalog_is_upgraded_on_request(new_catalog, d80, next_schema):
         sensor = catalog.sensors.sensor(d80)
     next_schema()
 
-    with pytest.raises(CatalogError, match="was made by an older defectmap; run `defectmap upgrade`"):
+    with pytest.raises(
+        CatalogError, match=r"was made by an older defectmap; run `defectmap --catalog .* upgrade`"
+    ):
         open_catalog(path)
     copy = upgrade(path)
 

@@ -92,4 +92,4 @@ def test_the_readme_has_the_two_lines_that_begin_everything() -> None:
     """Trying it and testing it are one line each."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/defectmap demo\n" in readme
-    assert "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest\n" in readme
+    assert "python3 -m venv .venv && .venv/bin/pip install -e '.[dev]' && .venv/bin/pytest -n auto\n" in readme

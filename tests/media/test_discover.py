@@ -268,3 +268,16 @@ def test_tiff_scans_are_no_photos() -> None:
 def test_sniffing_never_fails(head: bytes, rest: bytes) -> None:
     """Whatever the bytes, telling their kind gives an answer."""
     assert sniff(head + rest) in {"raw", "jpeg", None}
+
+
+def test_what_sqlite_keeps_beside_a_catalog_is_passed_over(tmp_path: Path) -> None:
+    """A catalog among the photos brings no troubled files with it while it is open."""
+    for name in (
+        "a.jpg",
+        "catalog.sqlite",
+        "catalog.sqlite-wal",
+        "catalog.sqlite-shm",
+        "catalog.sqlite-journal",
+    ):
+        (tmp_path / name).write_bytes(b"")
+    assert [found.path.name for found in discover([tmp_path])] == ["a.jpg", "catalog.sqlite"]
