@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -46,6 +47,8 @@ _SCORES = {
     "votes": "standing out, photo by photo",
     "ties": "equal to its largest neighbour, photo by photo",
 }
+_ENOUGH_FOR_A_RATE = timedelta(days=30)
+
 _STEADY = 2.0
 """Onsets farther from a constant rate than so many standard deviations are told to be so."""
 
@@ -287,7 +290,10 @@ def _sum(year: Year, kinds: Sequence[str]) -> int:
 def _growth_sentences(growth: Growth) -> list[str]:
     total = growth.rates[0]
     known = f"known from {day(growth.since)} to {day(growth.until)}"
-    result = [f"{known}; {count(total.before, 'site')} bad from the first photo on", _rate_sentence(total)]
+    result = [f"{known}; {count(total.before, 'site')} bad from the first photo on"]
+    if growth.until - growth.since < _ENOUGH_FOR_A_RATE:
+        return [*result, "that is too short a time to tell how fast the sensor goes bad"]
+    result.append(_rate_sentence(total))
     return result + [_rate_sentence(rate) for rate in growth.rates[1:] if rate.onsets]
 
 

@@ -212,3 +212,15 @@ def test_a_reset_clock_is_told(call: Call, tmp_path: Path) -> None:
     assert camera["streams"][0]["first"] == "2015-03-01T00:00:00"
     assert "the shutter count says after 2015-03-10 and before 2015-03-15" in call("history").err
     assert "DSC_0010.NEF to DSC_0013.NEF" in call("cameras").err
+
+
+def test_an_hour_of_photos_tells_no_rate(call: Call, life: Path, tmp_path: Path) -> None:
+    """Of photos that span less than a month no defects per year are told in words."""
+    folder = tmp_path / "hour"
+    folder.mkdir()
+    for photo in sorted((life / "photos").glob("*"))[:5]:
+        shutil.copyfile(photo, folder / photo.name)
+    call("ingest", str(folder), "--workers", "1")
+    out = call("history").out
+    assert "too short a time" in out
+    assert "a year" not in out
