@@ -28,9 +28,11 @@ from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
+from defectmap.model.facts import FrameFacts
+from defectmap.model.faint import FaintSightings
 from defectmap.model.footprints import Footprints, learn
 from defectmap.model.listed import as_defect, is_listed, with_listed
-from defectmap.model.mapping import SCENES_FOR_CERTAINTY, FrameFacts, build_map
+from defectmap.model.mapping import SCENES_FOR_CERTAINTY, build_map
 from defectmap.model.registration import Attempt, combined, document
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
@@ -280,6 +282,10 @@ def _judge(
         for frame_id, records in catalog.frames.sightings(stream.id):
             yield index[frame_id], records
 
+    def faint() -> Iterator[tuple[int, FaintSightings]]:
+        for frame_id, seen in catalog.frames.faint(stream.id):
+            yield index[frame_id], seen
+
     epochs = catalog.evidence.epochs(stream.id)
     if not epochs:
         return DefectMap(stream.grid), Footprints()
@@ -288,14 +294,16 @@ def _judge(
     if len(epochs) > 1:
         # Of fewer scenes nothing is certain; sightings of other years would make it seem so.
         if max(int(part.sums["n"].max(initial=0)) for part in newest.values()) >= SCENES_FOR_CERTAINTY:
-            result = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
+            result = build_map(
+                stream.grid, stream.geometry, newest, list(facts.values()), sightings(), faint()
+            )
         for epoch in epochs[:-1]:
             for name, part in _planes(catalog, stream, epoch).items():
                 if name in newest:
                     newest[name].add(part)
                 else:
                     newest[name] = part
-    whole = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings())
+    whole = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings(), faint())
     found = whole.joined(result, 2 if stream.geometry else 8)
     return found, Footprints() if stream.geometry else learn(newest, found.defects)
 

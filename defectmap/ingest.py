@@ -312,7 +312,7 @@ class _Run:
                 frame.framing.level_dn,
                 frame.framing.contrast_dn,
             )
-            frame_id = catalog.frames.add(stream.id, record, frame.sightings)
+            frame_id = catalog.frames.add(stream.id, record, frame.sightings, frame.faint)
             self._remember(photo.file, photo.digest, frame_id=frame_id)
             added[frame_id] = frame.framing.signature
         if stream.geometry is not None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
 from defectmap.model.evidence import named_arrays
+from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
@@ -88,6 +89,7 @@ class MeasuredFrame:
     photo : Photo
     framing : Framing
     sightings : ndarray of SIGHTING
+    faint : FaintSightings
     counted : bool
         Whether it is in the sums of its part.
     """
@@ -95,6 +97,7 @@ class MeasuredFrame:
     photo: Photo
     framing: Framing
     sightings: NDArray[np.void]
+    faint: FaintSightings
     counted: bool
 
 
@@ -250,7 +253,9 @@ class _Accumulator:
 
     def add(self, photo: Photo, frame: RawFrame | JpegFrame) -> None:
         witness = self._gatherer.add(frame, photo.conditions)
-        self._part.frames.append(MeasuredFrame(photo, witness.framing, witness.sightings, witness.counted))
+        self._part.frames.append(
+            MeasuredFrame(photo, witness.framing, witness.sightings, witness.faint, witness.counted)
+        )
 
     def finish(self) -> Part:
         self._part.arrays = named_arrays(self._gatherer.planes())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.dating.methods import SITES, Method
+from benchmarks.dating.methods import SITES, Date, Method
 from benchmarks.dating.simulating import FRAMES, Life, Shoots, SiteKind, live, shoot
 
 FEWEST = 3
@@ -26,13 +26,13 @@ class Figures:
     sites : int
         With three sightings or more.
     undated : float
-        Share of them that were said to be bad all along.
+        Share of them to which no onset was given, because it may lie before the first frame.
     near : float
         Share of all, undated ones too, that were dated within two frames.
     error : float
         Median error of the dated ones in frames.
     covered : float
-        Share of the dated ones whose interval holds the truth; NaN for a method without intervals.
+        Share of all, undated ones too, whose interval holds the truth; NaN for a method without intervals.
     width : float
         Median length of the intervals in frames.
     early : float
@@ -72,16 +72,21 @@ def measure(method: Method, kind: SiteKind, followed: Sequence[tuple[Shoots, lis
     ]
     dated = [(truth, date) for truth, date in pairs if date.onset is not None]
     errors = np.array([date.onset - truth for truth, date in dated])
-    intervals = [(t, d) for t, d in dated if d.last_good is not None and d.first_bad is not None]
+    intervals = [d for _, d in dated if d.last_good is not None and d.first_bad is not None]
     return Figures(
         len(pairs),
         1.0 - len(dated) / len(pairs),
         int((np.abs(errors) <= _NEAR).sum()) / len(pairs),
         float(np.median(np.abs(errors))),
-        float(np.mean([d.last_good < t <= d.first_bad for t, d in intervals])) if intervals else float("nan"),
-        float(np.median([d.first_bad - d.last_good for _, d in intervals])) if intervals else float("nan"),
+        float(np.mean([_holds(d, t) for t, d in pairs])) if intervals else float("nan"),
+        float(np.median([d.first_bad - d.last_good for d in intervals])) if intervals else float("nan"),
         float(np.mean(errors < -_EARLY)),
     )
+
+
+def _holds(date: Date, truth: int) -> bool:
+    """Whether the interval of a date, which may be open to the past, holds the true onset."""
+    return (-1 if date.last_good is None else date.last_good) < truth <= (date.first_bad or 0)
 
 
 def share_dated(method: Method, kind: SiteKind, shoots: Shoots, lives: Sequence[Life]) -> float:

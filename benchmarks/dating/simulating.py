@@ -17,12 +17,16 @@ from numpy.typing import NDArray
 
 from benchmarks.detection.sensor import BLACK, E_PER_DN, FULL_WELL_E, WHITE, Setting, draw_setting, warming
 from defectmap.model.defects import Kind
+from defectmap.model.faint import LOUDEST, STEP
 from defectmap.model.prediction import code_sigma
 from defectmap.model.showing import SHOWN, Seen
 
 FRAMES = 300
 SPECKS = 0.002
 """Share of the frames with a speck of the scene on the site, of 4 to 20 standard deviations."""
+
+LEAST = 15
+"""Steps from which faint scores are known, 3.75 standard deviations: as of most real raws."""
 
 _READ_E, _READ_DN = 3.0, 2.0
 _TEXTURE = 0.03
@@ -105,14 +109,20 @@ class Life:
         Its sightings.
     block : ndarray of shape (frames,), float64
         Light that the block of each frame tells, in DN above black.
+    clearness : float
+        Mean of (light / sigma)^2 over the frames that say something.
     z : ndarray of shape (frames,), float64
         Score of every frame; NaN where nothing was said. Only the methods of others may read it.
+    truth : ndarray of shape (frames,), float64
+        What the defect adds, were it bad in each frame, in standard deviations. Only a bound may read it.
     """
 
     onset: int
     seen: Seen
     block: NDArray[np.float64]
+    clearness: float
     z: NDArray[np.float64]
+    truth: NDArray[np.float64]
 
 
 def shoot(rng: Generator, *, slow: bool) -> Shoots:
@@ -154,8 +164,8 @@ def live(rng: Generator, shoots: Shoots, kind: SiteKind, onset: int, until: int 
     electrons = light.copy()
     bad = (np.arange(FRAMES) >= onset) & (np.arange(FRAMES) < until)
     rate, offset = (_log_uniform(rng, bounds) for bounds in (kind.rate_e, kind.offset_e))
-    electrons[bad] *= rng.uniform(*kind.gain)
-    electrons[bad] += (rate * shoots.exposure_s * shoots.warmth + offset)[bad]
+    added = (rng.uniform(*kind.gain) - 1.0) * light + rate * shoots.exposure_s * shoots.warmth + offset
+    electrons[bad] += added[bad]
     value = rng.poisson(electrons) + read * rng.standard_normal(FRAMES)
     specks = rng.random(FRAMES) < SPECKS
     value[specks] += (rng.uniform(4.0, 20.0, FRAMES) * sigma)[specks]
@@ -166,8 +176,12 @@ def live(rng: Generator, shoots: Shoots, kind: SiteKind, onset: int, until: int 
     z = np.where(prediction_dn < _CLIPPED * (WHITE - BLACK), excess / sigma_dn, np.nan)
     at = np.flatnonzero(np.abs(np.nan_to_num(z)) > SHOWN)
     cut = (value_dn[at] <= 0) | (value_dn[at] >= 0.99 * WHITE)
-    seen = Seen(at, excess[at], sigma_dn[at], prediction_dn[at], cut)
-    return Life(onset, seen, np.minimum(block, 1.0) * whole / per_dn, z)
+    steps = np.trunc(np.nan_to_num(z) / STEP).astype(np.int64)
+    faint = np.flatnonzero((np.abs(steps) >= LEAST) & (np.abs(steps) < LOUDEST))
+    seen = Seen(at, excess[at], sigma_dn[at], prediction_dn[at], cut, faint, steps[faint])
+    clear = ((prediction_dn / sigma_dn)[np.isfinite(z)] ** 2).mean()
+    told = np.minimum(block, 1.0) * whole / per_dn
+    return Life(onset, seen, told, float(clear), z, added / per_dn / sigma_dn)
 
 
 def _log_uniform(rng: Generator, bounds: tuple[float, float]) -> float:

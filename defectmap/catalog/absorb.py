@@ -14,7 +14,7 @@ from sqlalchemy.dialects.sqlite import insert as insert_or
 from defectmap.catalog.checking import problems
 from defectmap.catalog.evidence import PlaneKey
 from defectmap.catalog.records import AbsorbReport
-from defectmap.catalog.schema import Base, FileRow, FrameRow, SightingsRow
+from defectmap.catalog.schema import Base, FaintSightingsRow, FileRow, FrameRow, SightingsRow
 from defectmap.catalog.store import Catalog, open_catalog
 from defectmap.errors import CatalogError, PhotoError, ShardRefusedError
 
@@ -122,10 +122,11 @@ def _copy_frames(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -
         frames[frame_id] = catalog.database.connection.execute(
             insert(FrameRow).values(**row).returning(FrameRow.id)
         ).scalar_one()
-    for row in _rows(shard, SightingsRow):
-        catalog.database.connection.execute(
-            insert(SightingsRow).values({**row, "frame_id": frames[row["frame_id"]]})
-        )
+    for table in (SightingsRow, FaintSightingsRow):
+        for row in _rows(shard, table):
+            catalog.database.connection.execute(
+                insert(table).values({**row, "frame_id": frames[row["frame_id"]]})
+            )
     return frames
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import exists, select, true
 from defectmap.catalog.evidence import Band, PlaneKey
 from defectmap.catalog.planes import Blob, DamagedBlobError
 from defectmap.catalog.records import CheckReport
-from defectmap.catalog.schema import FrameRow, PlaneRow, SightingsRow
+from defectmap.catalog.schema import FaintSightingsRow, FrameRow, PlaneRow, SightingsRow
 from defectmap.catalog.store import Catalog, open_catalog
 from defectmap.errors import CatalogError
 
@@ -99,6 +99,16 @@ def _sightings_problems(catalog: Catalog) -> Iterator[str]:
         ).one()
         if trouble := _damage(Blob((row[0],), row[1], row[2], row[3])):
             yield f"sightings of frame {frame.name}: {trouble}"
+    faint = select(
+        FaintSightingsRow.count,
+        FaintSightingsRow.dtype,
+        FaintSightingsRow.checksum,
+        FaintSightingsRow.payload,
+        FrameRow.name,
+    ).join(FrameRow, FrameRow.id == FaintSightingsRow.frame_id)
+    for size, dtype, checksum, payload, name in connection.execute(faint):
+        if trouble := _damage(Blob((size,), dtype, checksum, payload)):
+            yield f"faint sightings of frame {name}: {trouble}"
 
 
 def _ledger_problems(catalog: Catalog) -> Iterator[str]:

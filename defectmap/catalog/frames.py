@@ -13,12 +13,14 @@ from sqlalchemy import Row, insert, null, select, update
 from defectmap.catalog.database import Database
 from defectmap.catalog.planes import Blob, DamagedBlobError, pack_records, unpack_records
 from defectmap.catalog.records import FrameRecord, StoredFrame
-from defectmap.catalog.schema import FrameRow, SightingsRow, StreamRow
+from defectmap.catalog.schema import FaintSightingsRow, FrameRow, SightingsRow, StreamRow
 from defectmap.errors import CatalogError
+from defectmap.model.faint import FAINT, FaintSightings
 from defectmap.model.frame import Conditions
 
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
 _PAGE = 256
+_Table = type[SightingsRow] | type[FaintSightingsRow]
 
 
 class Frames:
@@ -27,7 +29,13 @@ class Frames:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, stream_id: int, frame: FrameRecord, sightings: NDArray[np.void]) -> int:
+    def add(
+        self,
+        stream_id: int,
+        frame: FrameRecord,
+        sightings: NDArray[np.void],
+        faint: FaintSightings | None = None,
+    ) -> int:
         """Add a frame with its sightings and return its id.
 
         Parameters
@@ -36,6 +44,8 @@ class Frames:
         frame : FrameRecord
         sightings : ndarray of shape (n,), structured dtype
             May be empty.
+        faint : FaintSightings, optional
+            Of a raw frame.
 
         Raises
         ------
@@ -72,7 +82,25 @@ class Frames:
                     payload=blob.payload,
                 )
             )
+            if faint is not None and faint.records.size:
+                self._add_faint(frame_id, faint)
         return frame_id
+
+    def _add_faint(self, frame_id: int, faint: FaintSightings) -> None:
+        """Write them with the distances of sites for sites: these take two bytes of a record, at most."""
+        gaps = faint.records.copy()
+        gaps["site"][1:] = np.diff(faint.records["site"])
+        blob = pack_records(gaps)
+        self._database.connection.execute(
+            insert(FaintSightingsRow).values(
+                frame_id=frame_id,
+                least=faint.least,
+                count=len(gaps),
+                dtype=blob.dtype,
+                checksum=blob.checksum,
+                payload=blob.payload,
+            )
+        )
 
     def set_counted(self, frame_id: int, counted: bool) -> None:
         """Note whether the evidence of a frame is in the planes."""
@@ -134,34 +162,48 @@ class Frames:
         CatalogError
             If a record is damaged.
         """
+        for row in self._pages(SightingsRow, stream_id):
+            yield row.frame_id, self._records(row)
+
+    def faint(self, stream_id: int) -> Iterator[tuple[int, FaintSightings]]:
+        """Yield (frame id, faint sightings) of every frame of a raw stream that has some.
+
+        As of :meth:`sightings`.
+
+        Raises
+        ------
+        CatalogError
+            If a record is damaged.
+        """
+        for row in self._pages(FaintSightingsRow, stream_id):
+            records = self._records(row).astype(FAINT, copy=False)
+            records["site"] = np.cumsum(records["site"])
+            yield row.frame_id, FaintSightings(row.least, records)
+
+    def _pages(self, table: _Table, stream_id: int) -> Iterator[Row[Any]]:
+        """Yield the rows of a table that hold records of frames."""
         last = 0
-        while page := self._sightings_page(stream_id, last):
-            for row in page:
-                blob = Blob((row.records,), row.dtype, row.checksum, row.payload)
-                try:
-                    yield row.frame_id, unpack_records(blob)
-                except DamagedBlobError as error:
-                    raise CatalogError(
-                        f"{self._database.path} is damaged: the sightings of {row.name}: {error}; "
-                        "restore it from a copy, or ingest into a new catalog"
-                    ) from error
+        while page := self._page(table, stream_id, last):
+            yield from page
             last = page[-1].frame_id
 
-    def _sightings_page(self, stream_id: int, after: int) -> Sequence[Any]:
+    def _page(self, table: _Table, stream_id: int, after: int) -> Sequence[Row[Any]]:
         return self._database.connection.execute(
-            select(
-                SightingsRow.frame_id,
-                FrameRow.name,
-                SightingsRow.count.label("records"),
-                SightingsRow.dtype,
-                SightingsRow.checksum,
-                SightingsRow.payload,
-            )
-            .join(FrameRow, FrameRow.id == SightingsRow.frame_id)
-            .where(FrameRow.stream_id == stream_id, SightingsRow.frame_id > after)
-            .order_by(SightingsRow.frame_id)
+            select(FrameRow.name, table.count.label("size"), *table.__table__.columns)
+            .join(FrameRow, FrameRow.id == table.frame_id)
+            .where(FrameRow.stream_id == stream_id, table.frame_id > after)
+            .order_by(table.frame_id)
             .limit(_PAGE)
         ).all()
+
+    def _records(self, row: Row[Any]) -> NDArray[np.void]:
+        try:
+            return unpack_records(Blob((row.size,), row.dtype, row.checksum, row.payload))
+        except DamagedBlobError as error:
+            raise CatalogError(
+                f"{self._database.path} is damaged: the sightings of {row.name}: {error}; "
+                "restore it from a copy, or ingest into a new catalog"
+            ) from error
 
 
 def _columns(signatures: bool) -> list[Any]:

@@ -22,6 +22,8 @@ BAND_BYTES: Final = 1 << 20
 
 # Half the time of zstd for an eighth more bytes; a commit must not take long beside the decoding of photos.
 _CODEC: Final = Blosc(cname="lz4", clevel=3, shuffle=Blosc.BITSHUFFLE)
+# Records are few, but kept for every frame.
+_RECORDS_CODEC: Final = Blosc(cname="zstd", clevel=5, shuffle=Blosc.NOSHUFFLE)
 
 
 class DamagedBlobError(ValueError):
@@ -115,7 +117,7 @@ def pack_records(records: NDArray[np.void]) -> Blob:
         packed[name] = records[name]
     # Like bytes of all records side by side: what byte shuffle does for plain numbers.
     columns = packed.view(np.uint8).reshape(len(packed), dtype.itemsize).T
-    payload = _CODEC.encode(np.ascontiguousarray(columns))
+    payload = _RECORDS_CODEC.encode(np.ascontiguousarray(columns))
     description = repr(dtype.descr)
     return Blob(records.shape, description, _checksum(records.shape, description, payload), payload)
 

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0006"
+HEAD: Final = "0007"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
@@ -227,6 +227,19 @@ class SightingsRow(Base):
     __tablename__ = "sightings"
 
     frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id"), primary_key=True)
+    count: Mapped[int]
+    dtype: Mapped[str]
+    checksum: Mapped[bytes]
+    payload: Mapped[bytes]
+
+
+class FaintSightingsRow(Base):
+    """The photosites that stood out faintly in one raw frame: all of so large a score, `least`, and more."""
+
+    __tablename__ = "faint_sightings"
+
+    frame_id: Mapped[int] = mapped_column(ForeignKey("frames.id"), primary_key=True)
+    least: Mapped[int]
     count: Mapped[int]
     dtype: Mapped[str]
     checksum: Mapped[bytes]

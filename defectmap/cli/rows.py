@@ -127,7 +127,10 @@ def _span(entry: Defect | Structure) -> str:
 
 
 def _one_span(period: Period | Structure) -> str:
-    since = f"since {day(period.first_bad)}" if period.first_bad else "always"
+    if period.last_good:
+        since = f"since {day(period.first_bad)}"
+    else:
+        since = f"before {day(period.first_bad)}" if period.first_bad else "always"
     return f"{since} until {day(period.last_bad)}" if period.first_good else since
 
 

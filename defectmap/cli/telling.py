@@ -207,7 +207,9 @@ def _photo(photo: Photo) -> str:
 
 def _bad_in(period: Period) -> str:
     since = "bad from the first photo on"
-    if period.last_good or period.first_bad:
+    if period.first_bad and not period.last_good:
+        since = f"bad before {day(period.first_bad)}, perhaps from the first photo on"
+    elif period.last_good:
         likely = f", most likely on {day(period.onset)}" if period.onset else ""
         since = f"went bad between {day(period.last_good)} and {day(period.first_bad)}{likely}"
     until = ", and still is" if not period.first_good else ""

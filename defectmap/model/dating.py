@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import Kind
+from defectmap.model.faint import STEP
 from defectmap.model.periods import BadPeriod, bound, segments
-from defectmap.model.showing import Exposures, Seen, Strengths, log_gain
+from defectmap.model.showing import Background, Exposures, Seen, Strengths, log_gain
 
 FEWEST = 3
 """Sightings that a date needs."""
@@ -38,7 +39,7 @@ _DRAWN = 12.0
 
 
 def date_defect(
-    kind: Kind, level: float, seen: Seen, exposures: Exposures, background: float
+    kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background
 ) -> tuple[BadPeriod, ...]:
     """Find the periods in which a site of known kind was bad.
 
@@ -52,8 +53,7 @@ def date_defect(
         Its sightings.
     exposures : Exposures
         Of every frame whose time is known, in order of capture.
-    background : float
-        Chance of a healthy site to stand out in one frame.
+    background : Background
 
     Returns
     -------
@@ -82,14 +82,16 @@ class Life:
     strength: Strengths | None = None
 
 
-def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: float) -> Life:
+def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background) -> Life:
     """Find when a site was bad and how strongly; parameters as of :func:`date_defect`."""
-    if seen.frames.size < FEWEST:
+    if seen.size < FEWEST:
         return Life((BadPeriod(),))
-    quiet = _floor(background)
-    strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, quiet)
+    strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, background)
+    shown = np.concatenate((seen.frames, seen.faint_frames))
+    once = _each_scene_once(shown, exposures.scene)
     for _ in range(_ROUNDS):
-        gain, chance = log_gain(strengths, seen, exposures, quiet)
+        gain, chance = log_gain(strengths, seen, exposures, background)
+        gain *= np.where(gain < 0, once, 1.0)
         sums = _best_sums(gain)
         near = np.sort(np.argsort(-sums, kind="stable")[:_KEPT])
         near = near[sums[near] > sums.max() - 2.0 * _DRAWN]
@@ -107,7 +109,9 @@ def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, backgro
     return Life(tuple(bound(gain[near], found)), tuple(found), strengths[best : best + 1])
 
 
-def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: float) -> tuple[BadPeriod, ...]:
+def date_site(
+    seen: NDArray[np.bool_], dose: NDArray[np.float64], scene: NDArray[np.int64], background: float
+) -> tuple[BadPeriod, ...]:
     """Find the periods in which a site was bad by nothing but when it stood out.
 
     Parameters
@@ -116,6 +120,8 @@ def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: fl
         Whether the site stood out, frames in order of capture.
     dose : ndarray of shape (frames,), float64
         Seconds at ISO 100 of each frame for a site whose visibility depends on it; constant otherwise.
+    scene : ndarray of shape (frames,), int64
+        Frames of one number show one scene.
     background : float
         Chance of a healthy site to stand out in one frame.
 
@@ -127,38 +133,47 @@ def date_site(seen: NDArray[np.bool_], dose: NDArray[np.float64], background: fl
     hits = np.flatnonzero(seen)
     if hits.size < FEWEST:
         return (BadPeriod(),)
-    quiet = _floor(background)
+    quiet = min(max(2.0 * background, 1e-4), 0.2)
     classes = _exposure_classes(seen, dose)
     found = [(int(hits[0]), int(hits[-1]) + 1)]
-    gain = np.zeros(len(seen))
+    gain, once = np.zeros(len(seen)), _each_scene_once(hits, scene)
     for _ in range(_ROUNDS):
         chance = _rates(seen, classes, found, quiet)
-        gain = np.where(seen, np.log(chance / quiet), np.log((1.0 - chance) / (1.0 - quiet)))
+        gain = np.where(seen, np.log(chance / quiet), once * np.log((1.0 - chance) / (1.0 - quiet)))
         before, found = found, segments(gain)
         if found == before or not found:
             break
     return tuple(bound(gain[None], found)) if found else (BadPeriod(),)
 
 
-def _floor(background: float) -> float:
-    """Specks come in clusters: sites in lively parts have more than their share."""
-    return min(max(2.0 * background, 1e-4), 0.2)
+def _each_scene_once(seen: NDArray[np.int64], scene: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weigh frames so that a scene that never shows the site is one witness of its health.
+
+    What hides a site there, such as light that reads what a stuck site reads, does so in each of its frames.
+    """
+    _, number, size = np.unique(scene, return_inverse=True, return_counts=True)
+    shows = np.zeros(size.size, bool)
+    shows[number[seen]] = True
+    return np.where(shows, 1.0, 1.0 / size)[number]
 
 
 def _strengths(kind: Kind, level: float, seen: Seen, exposures: Exposures) -> Strengths:
     """Return the strengths that sightings make possible."""
-    at = seen.frames
     if kind is Kind.STUCK:
         return Strengths.of(1, level=np.array([level]))
     if kind is Kind.DEAD:
         return Strengths.of(1, share=np.array([-1.0]))
+    faint = seen.faint_frames
+    at, light = np.concatenate((seen.frames, faint)), np.concatenate((seen.light, exposures.light[faint]))
+    sigma = exposures.noise.sigma(exposures.gain[faint], exposures.light[faint])
+    excess = np.concatenate((seen.excess, STEP * seen.faint_steps * sigma))
     if kind in {Kind.DIM, Kind.BRIGHT}:
-        shares = seen.excess / np.maximum(seen.light, 1.0)
+        shares = excess / np.maximum(light, 1.0)
         low, high = np.quantile(shares, (0.1, 0.9))
         return Strengths.of(_SHARES, share=np.linspace(low - 0.15, high + 0.15, _SHARES))
-    sign = 1.0 if np.median(seen.excess) >= 0 else -1.0
-    mine = sign * seen.excess > 0
-    excess, at = np.abs(seen.excess[mine]), at[mine]
+    sign = 1.0 if np.median(excess) >= 0 else -1.0
+    mine = sign * excess > 0
+    excess, at = np.abs(excess[mine]), at[mine]
     offsets = np.concatenate(([0.0], _span(excess / exposures.gain[at], _OFFSETS)))
     lit = exposures.dose_s[at] > 0
     rates = np.zeros(1)
@@ -169,15 +184,17 @@ def _strengths(kind: Kind, level: float, seen: Seen, exposures: Exposures) -> St
     return Strengths.of(int(some.sum()), rate=sign * rate[some], offset=sign * offset[some])
 
 
-def _likely(strengths: Strengths, seen: Seen, exposures: Exposures, quiet: float) -> Strengths:
+def _likely(strengths: Strengths, seen: Seen, exposures: Exposures, background: Background) -> Strengths:
     """Leave out strengths that a sample of the frames makes unlikely: most are, and frames may be many."""
     e = exposures
     quietly = max(len(e.gain) // _SAMPLE, 1)
-    loudly = max(seen.frames.size // _SAMPLE, 1)
+    loudly, faintly = (max(frames.size // _SAMPLE, 1) for frames in (seen.frames, seen.faint_frames))
+    some, few = slice(None, None, loudly), slice(None, None, faintly)
     weight = np.zeros(len(e.gain))
     weight[::quietly] = quietly
-    weight[seen.frames] = 0.0
-    weight[seen.frames[::loudly]] = loudly
+    weight[seen.frames] = weight[seen.faint_frames] = 0.0
+    weight[seen.frames[some]] = loudly
+    weight[seen.faint_frames[few]] = faintly
     kept = np.flatnonzero(weight)
     part = replace(
         e,
@@ -187,13 +204,22 @@ def _likely(strengths: Strengths, seen: Seen, exposures: Exposures, quiet: float
         slack=e.slack[kept],
         long=e.long[kept],
         through=e.through[kept],
+        least=e.least[kept],
+        scene=e.scene[kept],
     )
-    some = slice(None, None, loudly)
-    places = np.searchsorted(kept, seen.frames[some])
-    shown = Seen(places, seen.excess[some], seen.sigma[some], seen.light[some], seen.cut[some])
-    sums = _best_sums(log_gain(strengths, shown, part, quiet)[0] * weight[kept])
+    shown = Seen(
+        np.searchsorted(kept, seen.frames[some]),
+        seen.excess[some],
+        seen.sigma[some],
+        seen.light[some],
+        seen.cut[some],
+        np.searchsorted(kept, seen.faint_frames[few]),
+        seen.faint_steps[few],
+    )
+    sums = _best_sums(log_gain(strengths, shown, part, background)[0] * weight[kept])
     # A sample knows the sums less well than all frames do, by more where each stands for many.
-    return strengths[np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN * np.sqrt(max(quietly, loudly)))]
+    thinned = max(quietly, loudly, faintly)
+    return strengths[np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN * np.sqrt(thinned))]
 
 
 def _span(ratio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -220,7 +246,7 @@ def _through(
     inside, shown = np.zeros(len(chance), bool), np.zeros(len(chance), bool)
     for start, stop in found:
         inside[start:stop] = True
-    shown[seen.frames] = True
+    shown[seen.frames] = shown[seen.faint_frames] = True
     for group in (exposures.long, ~exposures.long):
         frames = group & inside
         should = float((chance[frames] / exposures.through[frames]).sum())

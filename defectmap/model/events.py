@@ -98,7 +98,7 @@ def events(found: DefectMap, since: datetime, until: datetime) -> tuple[Event, .
     healings = []
     for entry in entries:
         for period in periods_of(entry):
-            if period.first_bad is not None or period.last_good is not None:
+            if period.last_good is not None:
                 result.append(_event("onset", entry, period, entries))
             if period.last_bad is not None and period.first_good is not None:
                 healings.append(_Healing(entry, period, period.last_bad, period.first_good))

@@ -147,6 +147,8 @@ def _at_most(count: int, mean: float) -> float:
 
 def onset_day(period: Period) -> datetime | None:
     """Return the most likely day of an onset; None for a site that was bad from the first photo on."""
+    if period.last_good is None and period.onset is None:
+        return None
     return _day(period.last_good, period.onset, period.first_bad)
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from defectmap.model.dating import Life, date_site, fit_life
 from defectmap.model.defects import Kind, Period
 from defectmap.model.evidence import may_be_clamped
-from defectmap.model.frame import Conditions
+from defectmap.model.facts import FrameFacts
 from defectmap.model.periods import BadPeriod
 from defectmap.model.prediction import PlaneModel
-from defectmap.model.scenes import Framing, level_at
-from defectmap.model.showing import SLACK, Exposures, Noise, Seen, fit_noise
+from defectmap.model.scenes import level_at
+from defectmap.model.showing import SLACK, Background, Exposures, Noise, Seen, fit_noise
 from defectmap.model.temperature import HotSite, warmth
 
 _WARM = frozenset({Kind.HOT, Kind.OFFSET})
@@ -45,6 +45,8 @@ class Judged:
         Of a stuck site, its reading in DN above black.
     seen : Seen
         Its sightings; frames count all frames of the stream.
+    clearness : float
+        Mean of (light / sigma)^2 there, over the frames that were summed.
     """
 
     site: int
@@ -52,49 +54,48 @@ class Judged:
     colour: str
     level: float
     seen: Seen
+    clearness: float
 
 
 def date_all(
     judged: Sequence[Judged],
-    conditions: Sequence[Conditions],
-    framings: Sequence[Framing | None],
+    facts: Sequence[FrameFacts],
+    least: NDArray[np.int64],
     model: PlaneModel,
     shape: tuple[int, int],
-    background: float,
+    background: Background,
 ) -> list[tuple[Period, ...]]:
     """Date the defects of a raw stream together: hot sites tell how warm each frame was.
 
     Parameters
     ----------
     judged : sequence of Judged
-    conditions : sequence of Conditions
+    facts : sequence of FrameFacts
         Of every frame in order of capture. Frames without a time take no part.
-    framings : sequence of Framing or None
-        Of every frame.
+    least : ndarray of shape (frames,), int64
+        Steps from which the faint scores of each are known.
     model : PlaneModel
     shape : tuple of int
         Rows and columns of the mosaic.
-    background : float
-        Chance of a healthy site to stand out in one frame.
+    background : Background
 
     Returns
     -------
     list of tuple of Period
         Of each site.
     """
-    dated = np.array([i for i, c in enumerate(conditions) if c.captured is not None], np.int64)
-    when = [conditions[i] for i in dated]
+    dated, when = _dated(facts)
     own = [replace(one, seen=_among(one.seen, dated)) for one in judged]
-    gain = np.array([np.nan if c.gain is None else c.gain for c in when], np.float64)
+    gain = np.array([np.nan if (g := f.conditions.gain) is None else g for f in when], np.float64)
     noise = _noise(own, gain)
     if noise is None:
-        return [date_plainly(one.seen.frames, when, one.kind, background) for one in own]
-    frames = _Frames.of(when, [framings[i] for i in dated], own, noise, model, shape)
+        return [date_plainly(one.seen.frames, when, one.kind, background.loud) for one in own]
+    frames = _Frames.of(when, least[dated], own, noise, model, shape)
     lives = {i: _fit(one, frames, i, background) for i, one in enumerate(own) if one.kind is not Kind.NOISY}
     telling = [i for i, life in lives.items() if own[i].kind in _WARM and life.strength is not None]
     if telling:
-        telling = sorted(telling, key=lambda i: (-own[i].seen.frames.size, own[i].site))[:_TELLING]
-        sites = [_hot(own[i], lives[i], frames.at(i)) for i in telling]
+        telling = sorted(telling, key=lambda i: (-own[i].seen.size, own[i].site))[:_TELLING]
+        sites = [_hot(own[i], lives[i], frames.at(i, own[i].clearness)) for i in telling]
         factor, slack = warmth(sites, len(when), background)
         frames = replace(frames, dose_s=frames.dose_s * factor, slack=slack)
         for i in [i for i in lives if own[i].kind in _WARM]:
@@ -102,13 +103,13 @@ def date_all(
     return [
         _told(lives[i].periods, when)
         if i in lives
-        else date_plainly(one.seen.frames, when, one.kind, background)
+        else date_plainly(one.seen.frames, when, one.kind, background.loud)
         for i, one in enumerate(own)
     ]
 
 
 def date_plainly(
-    seen: NDArray[np.int64], conditions: Sequence[Conditions], kind: Kind, background: float
+    seen: NDArray[np.int64], facts: Sequence[FrameFacts], kind: Kind, background: float
 ) -> tuple[Period, ...]:
     """Date a site by nothing but when it stood out.
 
@@ -116,16 +117,25 @@ def date_plainly(
     ----------
     seen : ndarray of shape (sightings,), int64
         Indices into the frames.
-    conditions : sequence of Conditions
+    facts : sequence of FrameFacts
         Of every frame in order of capture. Frames without a time take no part.
     kind : Kind
     background : float
         Chance of a healthy site to stand out in one frame.
     """
-    dated = np.array([i for i, c in enumerate(conditions) if c.captured is not None], np.int64)
-    when = [conditions[i] for i in dated]
-    dose = np.array([(c.dose or 0.0) if kind is Kind.HOT else 0.0 for c in when])
-    return _told(date_site(np.isin(dated, seen), dose, background), when)
+    dated, when = _dated(facts)
+    dose = np.array([(f.conditions.dose or 0.0) if kind is Kind.HOT else 0.0 for f in when])
+    return _told(date_site(np.isin(dated, seen), dose, _scenes(when), background), when)
+
+
+def _dated(facts: Sequence[FrameFacts]) -> tuple[NDArray[np.int64], list[FrameFacts]]:
+    """Return the frames whose time is known."""
+    dated = [i for i, one in enumerate(facts) if one.conditions.captured is not None]
+    return np.array(dated, np.int64), [facts[i] for i in dated]
+
+
+def _scenes(facts: Sequence[FrameFacts]) -> NDArray[np.int64]:
+    return np.array([one.scene for one in facts], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,33 +150,36 @@ class _Frames:
     octaves: float
     most: float
     noise: Noise
+    least: NDArray[np.int64]
+    scene: NDArray[np.int64]
 
     @classmethod
     def of(
         cls,
-        conditions: Sequence[Conditions],
-        framings: Sequence[Framing | None],
+        facts: Sequence[FrameFacts],
+        least: NDArray[np.int64],
         judged: Sequence[Judged],
         noise: Noise,
         model: PlaneModel,
         shape: tuple[int, int],
     ) -> _Frames:
         sites = np.array([one.site for one in judged], np.int64)
-        light = np.full((len(judged), len(conditions)), np.nan, np.float32)
-        for number, framing in enumerate(framings):
-            if framing is not None:
-                light[:, number] = np.maximum(level_at(framing, sites, shape) - model.black, 1.0)
+        light = np.full((len(judged), len(facts)), np.nan, np.float32)
+        for number, one in enumerate(facts):
+            if one.framing is not None:
+                light[:, number] = np.maximum(level_at(one.framing, sites, shape) - model.black, 1.0)
         octaves = _by_colour(judged, light)
-        for row, one in zip(light, judged, strict=True):
+        for row, site in zip(light, judged, strict=True):
             known = np.isfinite(row)
             usual = (
                 np.median(row[known])
                 if known.any()
-                else np.median(one.seen.light)
-                if one.seen.light.size
+                else np.median(site.seen.light)
+                if site.seen.light.size
                 else 1.0
             )
             row[~known] = max(float(usual), 1.0)
+        conditions = [one.conditions for one in facts]
         gains = [c.gain for c in conditions if c.gain is not None]
         usual_gain = float(np.median(gains)) if gains else 1.0
         return cls(
@@ -175,22 +188,27 @@ class _Frames:
             np.full(len(conditions), SLACK),
             np.array([may_be_clamped(c) for c in conditions], bool),
             light,
-            octaves if all(f is not None for f in framings) else _MOST,
+            octaves if all(one.framing is not None for one in facts) else _MOST,
             model.clipped - model.black,
             noise,
+            least,
+            _scenes(facts),
         )
 
-    def at(self, index: int) -> Exposures:
+    def at(self, index: int, clearness: float) -> Exposures:
+        light = self.light[index].astype(np.float64)
         return Exposures(
             self.dose_s,
             self.gain,
-            self.light[index].astype(np.float64),
+            light,
             self.octaves,
             self.slack,
             self.most,
             self.long,
             np.ones(len(self.gain)),
-            self.noise,
+            self.noise.as_clear_as(clearness, self.gain, light),
+            self.least,
+            self.scene,
         )
 
 
@@ -214,9 +232,16 @@ def _by_colour(judged: Sequence[Judged], light: NDArray[np.float32]) -> float:
 
 def _among(seen: Seen, dated: NDArray[np.int64]) -> Seen:
     """Count the dated frames alone."""
-    kept = np.isin(seen.frames, dated)
-    places = np.searchsorted(dated, seen.frames[kept])
-    return Seen(places, seen.excess[kept], seen.sigma[kept], seen.light[kept], seen.cut[kept])
+    kept, faint = np.isin(seen.frames, dated), np.isin(seen.faint_frames, dated)
+    return Seen(
+        np.searchsorted(dated, seen.frames[kept]),
+        seen.excess[kept],
+        seen.sigma[kept],
+        seen.light[kept],
+        seen.cut[kept],
+        np.searchsorted(dated, seen.faint_frames[faint]),
+        seen.faint_steps[faint],
+    )
 
 
 def _noise(judged: Sequence[Judged], gain: NDArray[np.float64]) -> Noise | None:
@@ -226,8 +251,8 @@ def _noise(judged: Sequence[Judged], gain: NDArray[np.float64]) -> Noise | None:
     return fit_noise(sigma, gain[np.concatenate([one.seen.frames for one in judged])], light)
 
 
-def _fit(one: Judged, frames: _Frames, index: int, background: float) -> Life:
-    return fit_life(one.kind, one.level, one.seen, frames.at(index), background)
+def _fit(one: Judged, frames: _Frames, index: int, background: Background) -> Life:
+    return fit_life(one.kind, one.level, one.seen, frames.at(index, one.clearness), background)
 
 
 def _hot(one: Judged, life: Life, exposures: Exposures) -> HotSite:
@@ -238,11 +263,11 @@ def _hot(one: Judged, life: Life, exposures: Exposures) -> HotSite:
     return HotSite(life.strength, one.seen, exposures, bad)
 
 
-def _told(periods: Sequence[BadPeriod], conditions: Sequence[Conditions]) -> tuple[Period, ...]:
+def _told(periods: Sequence[BadPeriod], facts: Sequence[FrameFacts]) -> tuple[Period, ...]:
     """Return periods as times."""
 
     def moment(index: int | None) -> datetime | None:
-        return None if index is None else conditions[index].captured
+        return None if index is None else facts[index].conditions.captured
 
     return tuple(
         Period(

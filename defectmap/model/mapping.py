@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,16 +19,16 @@ from defectmap.model.decide import (
 )
 from defectmap.model.defects import Defect, DefectMap
 from defectmap.model.evidence import PlaneEvidence
-from defectmap.model.frame import Conditions
+from defectmap.model.facts import FrameFacts
+from defectmap.model.faint import FaintSightings, glimpses
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
 from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 from defectmap.model.lives import Judged, date_all, date_plainly
 from defectmap.model.prediction import PLANES, mosaic_model
 from defectmap.model.printed import still_pixels
 from defectmap.model.recording import Sighted, Surroundings, record
-from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry
-from defectmap.model.showing import Seen
+from defectmap.model.showing import Background, Seen
 from defectmap.model.wandering import FocalWatch, doubting_wanderers
 
 SCENES_FOR_CERTAINTY = 3
@@ -37,29 +37,13 @@ SCENES_FOR_CERTAINTY = 3
 _SIGHTED = ("value", "prediction", "sigma")
 
 
-@dataclass(frozen=True, slots=True)
-class FrameFacts:
-    """What the map needs to know of a frame.
-
-    Attributes
-    ----------
-    scene : int
-    conditions : Conditions
-    framing : Framing or None
-        Where it was light and where dark; None for frames of which that is not known.
-    """
-
-    scene: int
-    conditions: Conditions
-    framing: Framing | None = None
-
-
 def build_map(
     grid: Grid,
     geometry: MosaicGeometry | None,
     planes: Mapping[str, PlaneEvidence],
     frames: Sequence[FrameFacts],
     sightings: Iterable[tuple[int, NDArray[np.void]]],
+    faint: Iterable[tuple[int, FaintSightings]] = (),
 ) -> DefectMap:
     """Judge the evidence of one stream.
 
@@ -73,6 +57,8 @@ def build_map(
         All frames of the stream in order of capture.
     sightings : iterable of (int, ndarray of SIGHTING)
         Index into `frames`, and what stood out in that frame. Read once.
+    faint : iterable of (int, FaintSightings)
+        What stood out faintly, of raw frames; read once.
 
     Returns
     -------
@@ -114,7 +100,7 @@ def build_map(
         )
         for one in found
     ]
-    entries = _dated(entries, found, sighted, frames, geometry, planes, background)
+    entries = _dated(entries, found, sighted, faint, frames, geometry, planes, background)
     if geometry is None:
         spans = [int(candidates[one.plane].span[one.index]) for one in found]
         still = still_pixels([(one.row, one.col) for one in found], planes["luma"])
@@ -187,7 +173,7 @@ def _judge(
     black = around.model.black
     if geometry is not None:
         black = float(geometry.black[geometry.phase(row, col)])
-    share = _quiet_share(sighted, len(frames), background)
+    share = _quiet_share(sighted, frames, background)
     known = record(one.site, black, share, float(part.spread[one.index]), sighted, around)
     verdict = None
     if one.plane == "luma":
@@ -234,21 +220,23 @@ def _dated(
     entries: Sequence[Defect],
     found: Sequence[Found],
     sighted: Mapping[tuple[str, int], Sighted],
+    faint: Iterable[tuple[int, FaintSightings]],
     frames: Sequence[FrameFacts],
     geometry: MosaicGeometry | None,
     planes: Mapping[str, PlaneEvidence],
     background: float,
 ) -> list[Defect]:
     """Say when each was bad."""
-    conditions = [frame.conditions for frame in frames]
     seen = [sighted[one.plane, one.site] for one in found]
     if geometry is None:
         # Renderings are not linear: how strongly a defect shows in them is not told by its strength.
         lives = [
-            date_plainly(s.frames, conditions, d.kind, background) for d, s in zip(entries, seen, strict=True)
+            date_plainly(s.frames, frames, d.kind, background) for d, s in zip(entries, seen, strict=True)
         ]
     else:
         model, white = mosaic_model(geometry), 0.99 * geometry.white
+        shape = planes["mosaic"].shape
+        glimpsed = glimpses([one.site for one in found], faint, len(frames), shape[0] * shape[1])
         judged = [
             Judged(
                 one.site,
@@ -261,24 +249,30 @@ def _dated(
                     s.sigma,
                     s.prediction - model.black,
                     (s.value <= 0) | (s.value >= white),
+                    *glimpsed.of_site[one.site],
                 ),
+                _clearness(planes["mosaic"], one.site),
             )
             for one, entry, s in zip(found, entries, seen, strict=True)
         ]
-        framings = [frame.framing for frame in frames]
-        shape = planes["mosaic"].shape
-        lives = date_all(judged, conditions, framings, model, shape, background)
+        usual = Background.of(background, glimpsed.shares)
+        lives = date_all(judged, frames, glimpsed.least, model, shape, usual)
     return [replace(entry, periods=periods) for entry, periods in zip(entries, lives, strict=True)]
 
 
-def _quiet_share(sighted: Sighted, frames: int, background: float) -> float:
+def _clearness(evidence: PlaneEvidence, site: int) -> float:
+    weight, frames = (float(evidence.sums[field].ravel()[site]) for field in ("light_weight", "n"))
+    return weight / max(frames, 1.0)
+
+
+def _quiet_share(sighted: Sighted, frames: Sequence[FrameFacts], background: float) -> float:
     """Share of the frames in which a site did not stand out that lie in the time in which it seems bad."""
-    seen = np.zeros(frames, bool)
+    seen, bad = np.zeros((2, len(frames)), bool)
     seen[sighted.frames] = True
-    periods = date_site(seen, np.zeros(frames), background)
-    bad = np.zeros(frames, bool)
+    scene = np.array([frame.scene for frame in frames], np.int64)
+    periods = date_site(seen, np.zeros(len(frames)), scene, background)
     for period in periods:
-        first = 0 if period.first_bad is None else period.first_bad
+        first = 0 if period.last_good is None else period.first_bad
         bad[first : None if period.last_bad is None else period.last_bad + 1] = True
     quiet = ~seen
     return float(quiet[bad].sum()) / max(float(quiet.sum()), 1.0)

@@ -33,7 +33,8 @@ class BadPeriod:
     Attributes
     ----------
     last_good, first_bad : int or None
-        Onset lies between the two; both None when the site was bad from the first frame on.
+        Onset lies between the two. Without `last_good` the site may have been bad before the first frame;
+        both None when it surely was bad from that on, or nothing is known of its onset.
     last_bad, first_good : int or None
         Healing lies between the two; both None when it is still bad.
     onset : int or None
@@ -101,8 +102,8 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
     Returns
     -------
     list of BadPeriod
-        One for each stretch. A stretch that begins with the first frame has no onset, one that ends with the
-        last no healing.
+        One for each stretch. A stretch that may begin with the first frame has no onset, one that may end
+        with the last no healing.
     """
     frames = gains.shape[1]
     totals = np.concatenate((np.zeros((len(gains), 1)), np.cumsum(gains, axis=1)), axis=1)
@@ -111,22 +112,21 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
     for number, (start, stop) in enumerate(stretches):
         earliest = stretches[number - 1][1] + 1 if number else 0
         latest = stretches[number + 1][0] - 1 if number + 1 < len(stretches) else frames
-        onset = healing = None
-        if start > 0:
-            before = totals[:, [start]] - totals[:, earliest:stop]
-            onset = _interval(inside[:, None] + before, earliest)
+        healing = None
+        before = totals[:, [start]] - totals[:, earliest:stop]
+        began = _interval(inside[:, None] + before, earliest)
         if stop < frames:
             after = totals[:, start + 1 : latest + 1] - totals[:, [stop]]
             healing = _interval(inside[:, None] + after, start + 1)
-        if onset is not None and onset[0] == 0:
-            onset = None  # it may have been bad from the first frame on
+        # From the first frame on it may have been bad before that.
+        onset = began if began[0] > 0 else None
         if healing is not None and healing[2] == frames:
             healing = None
         sure = [change[3] for change in (onset, healing) if change is not None]
         result.append(
             BadPeriod(
                 None if onset is None else onset[0] - 1,
-                None if onset is None else onset[2],
+                began[2] or None,
                 None if healing is None else healing[0] - 1,
                 None if healing is None else healing[2],
                 None if onset is None else onset[1],

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import JpegFrame, RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
@@ -131,6 +132,8 @@ class ScoredPlane:
         The values with neighbours beyond the edges, where ties between sites of a 2x2 pattern mean something.
     sightings : ndarray of shape (n,), SIGHTING
         The sites that stand out by more than five standard deviations.
+    faint : FaintSightings
+        Of a mosaic, those that do so faintly; none of other planes.
     """
 
     values: NDArray[Any]
@@ -139,6 +142,7 @@ class ScoredPlane:
     light_code: NDArray[np.uint8]
     padded: NDArray[Any] | None
     sightings: NDArray[np.void]
+    faint: FaintSightings
 
 
 def _inside(index: NDArray[np.int64], size: int, pad: int) -> NDArray[np.int64]:
@@ -252,15 +256,18 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
         # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
         for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
             border[...] = kernels.Z_INVALID
-    found = sighting_kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
+    found, faint = sighting_kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
     sightings = np.empty(len(found), SIGHTING)
     sightings["plane"] = PLANES.index(name)
     for field, column in zip(("site", "value", "prediction"), found.T, strict=True):
         sightings[field] = column
     sightings["sigma"] = code_sigma(noise_code.ravel()[sightings["site"]])
-    return ScoredPlane(
-        values, z, noise_code, light_code, padded if model.colours.shape == (2, 2) else None, sightings
-    )
+    # How strongly a defect shows in a JPEG is not told by its strength: faint scores would date nothing.
+    faintly = FaintSightings.none()
+    if name == "mosaic":
+        faintly = FaintSightings.chosen(faint[:, 0], faint[:, 1], z.size)
+    kept = padded if model.colours.shape == (2, 2) else None
+    return ScoredPlane(values, z, noise_code, light_code, kept, sightings, faintly)
 
 
 def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:

@@ -1,17 +1,20 @@
 """The chance that a defect shows in a frame, and what its showing says.
 
 A defect adds an amplitude to its photosite: rate x dose and offset x gain, or a share of the light. It stands
-out where that is more than five standard deviations of the noise. What is not known of the frame makes the
-chance less sharp: how warm the sensor was, and how light the scene was just there, of which blocks of the
-frame tell coarsely. Specks of the scene stand out too, with a heavy tail.
+out where that is more than five standard deviations of the noise, and faintly from some three and a half on.
+What is not known of the frame makes the chance less sharp: how warm the sensor was, and how light the scene
+was just there, of which blocks of the frame tell coarsely. Specks of the scene stand out too, with a heavy
+tail.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from defectmap.model.faint import FAINTEST, LOUDEST, STEP
 
 SHOWN = 5.0
 """Standard deviations from which a photosite stands out."""
@@ -39,6 +42,11 @@ _FREEDOM = 4.0
 _STUDENT = 0.375
 """Of a Student's t with four degrees of freedom: the density at 0."""
 
+_HALVINGS = 24
+
+_PEAK = 0.39894
+"""Density of a normal variable at 0."""
+
 
 @dataclass(frozen=True, slots=True)
 class Noise:
@@ -48,16 +56,42 @@ class Noise:
     ----------
     read, shot, texture : float
         Shares that grow with gain^2, with gain x light and with light^2; light in DN above black.
+    spread : float
+        Relative spread of the standard deviation about that: surroundings are smooth here and busy there.
     """
 
     read: float
     shot: float
     texture: float
+    spread: float = 0.0
 
     def sigma(self, gain: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the standard deviation in DN."""
         variance = self.read * gain**2 + self.shot * gain * light + self.texture * light**2
         return np.asarray(np.sqrt(np.maximum(variance, 0.25)))
+
+    def as_clear_as(
+        self, clearness: float, gain: NDArray[np.float64], light: NDArray[np.float64]
+    ) -> Noise:
+        """Return the noise with the texture at which light is, in the mean, so many standard deviations squared.
+
+        Sightings are made where surroundings are calm; that mean, of all frames, tells how busy they are else.
+
+        Parameters
+        ----------
+        clearness : float
+            Mean of (light / sigma)^2 over the frames; not above 0 where it is not known.
+        gain, light : ndarray of shape (frames,), float64
+        """
+        if clearness <= 0.0:
+            return self
+        low, high = np.log(1e-8), 0.0
+        for _ in range(_HALVINGS):
+            middle = 0.5 * (low + high)
+            found = replace(self, texture=float(np.exp(middle)))
+            clear = float(((light / found.sigma(gain, light)) ** 2).mean())
+            low, high = (middle, high) if clear > clearness else (low, middle)
+        return found
 
 
 def fit_noise(
@@ -87,7 +121,43 @@ def fit_noise(
             if square[k, k] > 0:
                 rest = target[k] - square[k] @ shares + square[k, k] * shares[k]
                 shares[k] = max(rest / square[k, k], 0.0)
-    return Noise(*shares.tolist())
+    usual = Noise(*shares.tolist())
+    off = 0.5 * np.log(variance) - np.log(usual.sigma(gain, light))
+    return replace(usual, spread=float(1.4826 * np.median(np.abs(off - np.median(off)))))
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """How often a healthy photosite stands out in a frame.
+
+    Attributes
+    ----------
+    loud : float
+        Chance of more than five standard deviations.
+    faint : ndarray of shape (steps,), float64
+        Chance of each faint score, `FAINTEST` to `LOUDEST`, of either sign.
+    """
+
+    loud: float
+    faint: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, loud: float, faint: NDArray[np.float64] | None = None) -> Background:
+        """Return it from measured shares; of scores that no frame had, what noise alone makes."""
+        edges = STEP * np.arange(FAINTEST, LOUDEST + 2)
+        noise = 2.0 * _PEAK * STEP * np.exp(-0.5 * (edges[:-1] + 0.5 * STEP) ** 2)
+        # Specks come in clusters: sites in lively parts have more than their share.
+        loud = min(max(2.0 * loud, 1e-4), 0.2)
+        return cls(loud, noise if faint is None else np.maximum(noise, 2.0 * faint - noise))
+
+    def beyond(self, least: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the chance to score so many steps or more."""
+        tail = np.append(np.cumsum(self.faint[::-1])[::-1], 0.0)
+        return self.loud + np.asarray(tail[least - FAINTEST])
+
+    def density(self, steps: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return the chance of faint scores, per standard deviation and of one sign."""
+        return np.asarray(self.faint[np.abs(steps) - FAINTEST] / (2.0 * STEP))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +183,10 @@ class Exposures:
     through : ndarray of shape (frames,), float64
         Chance that the camera lets a defect through: 1 but for suppression.
     noise : Noise
+    least : ndarray of shape (frames,), int64
+        Steps from which faint scores are known.
+    scene : ndarray of shape (frames,), int64
+        Frames of one number show one scene.
     """
 
     dose_s: NDArray[np.float64]
@@ -124,6 +198,8 @@ class Exposures:
     long: NDArray[np.bool_]
     through: NDArray[np.float64]
     noise: Noise
+    least: NDArray[np.int64]
+    scene: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +213,8 @@ class Seen:
         In DN; light is the prediction above black.
     cut : ndarray of shape (sightings,), bool
         Whether the value is at an end of its range, so that the excess may be larger than it shows.
+    faint_frames, faint_steps : ndarray of shape (faint sightings,), int64
+        Frames in which it stood out faintly, and its score there in steps of `faint.STEP`.
     """
 
     frames: NDArray[np.int64]
@@ -144,6 +222,13 @@ class Seen:
     sigma: NDArray[np.float64]
     light: NDArray[np.float64]
     cut: NDArray[np.bool_]
+    faint_frames: NDArray[np.int64]
+    faint_steps: NDArray[np.int64]
+
+    @property
+    def size(self) -> int:
+        """Number of sightings, the faint ones too."""
+        return self.frames.size + self.faint_frames.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +281,7 @@ class Strengths:
 
 
 def log_gain(
-    strengths: Strengths, seen: Seen, exposures: Exposures, background: float
+    strengths: Strengths, seen: Seen, exposures: Exposures, background: Background
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return what each frame says.
 
@@ -205,8 +290,7 @@ def log_gain(
     strengths : Strengths
     seen : Seen
     exposures : Exposures
-    background : float
-        Chance that a healthy site stands out in one frame.
+    background : Background
 
     Returns
     -------
@@ -216,25 +300,41 @@ def log_gain(
         That it shows where it is bad.
     """
     e = exposures
+    asked = np.minimum(STEP * e.least, SHOWN)
     chance = np.zeros((len(strengths), len(e.gain)))
+    faint, likely = seen.faint_frames, np.zeros((len(strengths), seen.faint_frames.size))
+    healthy = background.density(seen.faint_steps)
+    scores = STEP * (seen.faint_steps + 0.5 * np.sign(seen.faint_steps))
     for node, weight in zip(_NODES, _WEIGHTS, strict=True):
         light = e.light * 2.0 ** (node * e.octaves)
         sigma = e.noise.sigma(e.gain, light)
         added, spread = strengths.amplitude(e.dose_s, e.gain, light, e.slack)
+        width = np.hypot(_SOFT * sigma, spread)
         # The logistic curve that is nearest the normal one; its tails are heavier, as those of scores are.
-        steep = 1.702 / np.hypot(_SOFT * sigma, spread)
-        far = np.clip(steep * (np.abs(added) - SHOWN * sigma), -30.0, 30.0)
+        steep = 1.702 / np.hypot(width, asked * e.noise.spread * sigma)
+        far = np.clip(steep * (np.abs(added) - asked * sigma), -30.0, 30.0)
         chance += np.where(light < e.most, weight / (1.0 + np.exp(-far)), 0.0)
-    chance *= e.through * (1.0 - _HIDDEN)
-    gain = np.log1p(-chance) - np.log1p(-background)
+        noise, off = sigma[faint], scores * sigma[faint] - added[:, faint]
+        # Where noise drowns the defect, a faint score says nothing, however heavy the tails of either are.
+        drowned = np.exp(-0.5 * (added[:, faint] / noise) ** 2)
+        ratio = noise * _student(off, width[:, faint]) / healthy
+        likely += np.where(light[faint] < e.most, weight, 0.0) * (drowned + (1.0 - drowned) * ratio)
+    shows = e.through * (1.0 - _HIDDEN)
+    chance *= shows
+    gain = np.log1p(-chance) - np.log1p(-background.beyond(e.least))
+    gain[:, faint] = np.log(shows[faint] * likely + (1.0 - shows[faint]))
     at = seen.frames
     added, spread = strengths.amplitude(e.dose_s[at], e.gain[at], seen.light, e.slack[at])
     width = np.hypot(_SOFT * seen.sigma, spread)
-    off = (seen.excess - added) / width
-    off = np.where(seen.cut & (off < 0), 0.0, off)
-    density = _STUDENT / width * seen.sigma * (1.0 + off**2 / _FREEDOM) ** (-0.5 * (_FREEDOM + 1.0))
+    off = seen.excess - added
+    off = np.where(seen.cut & (off * np.sign(added) < 0), 0.0, off)
     score = np.maximum(np.abs(seen.excess) / seen.sigma, SHOWN)
     speck = 0.5 * SHOWN / score**2
-    bad = e.through[at] * (1.0 - _HIDDEN) * density + max(background, _ANYTHING) * speck
-    gain[:, at] = np.log(bad) - np.log(background * speck)
+    bad = shows[at] * seen.sigma * _student(off, width) + max(background.loud, _ANYTHING) * speck
+    gain[:, at] = np.log(bad) - np.log(background.loud * speck)
     return gain, chance
+
+
+def _student(off: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the density of a Student's t with four degrees of freedom, of that width."""
+    return np.asarray(_STUDENT / width * (1.0 + (off / width) ** 2 / _FREEDOM) ** (-0.5 * (_FREEDOM + 1.0)))

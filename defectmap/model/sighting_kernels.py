@@ -8,6 +8,7 @@ from numba import njit
 from defectmap.model.kernels import VOTE, Z_INVALID, Z_UNIT, rank8
 
 _GATE = 4 * Z_UNIT
+_FAINTEST = 7 * Z_UNIT // 2
 
 _SHARED = 0.12
 """Share of a spike in an adjacent site of another colour above which that one shows it."""
@@ -56,35 +57,54 @@ def _shared(padded, pad, r, c, offsets, colours, residual, height, width):  # ty
     return others > 1 and sharing >= min(others, 3)
 
 
+@njit(inline="always", cache=True)
+def _room(found, count):  # type: ignore[no-untyped-def]
+    """Return the records with room for one more."""
+    if count < found.shape[0]:
+        return found
+    grown = np.empty((2 * count, found.shape[1]), found.dtype)
+    grown[:count] = found
+    return grown
+
+
 @njit(cache=True, nogil=True)
 def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-untyped-def]
-    """Void the spikes of the scene; return (site, value, prediction) of the sites that stand out.
+    """Void the spikes of the scene; return the sites that stand out, and those that do so faintly.
 
     Returns
     -------
-    ndarray of shape (n, 3), float64
+    loud : ndarray of shape (n, 3), float64
+        Site, value, prediction.
+    faint : ndarray of shape (m, 2), int64
+        Site and score, of at least 3.5 standard deviations.
     """
     rows, cols = colours.shape
     height, width = z.shape
-    found = np.empty((4096, 3), np.float64)
-    count = 0
+    loud, faint = np.empty((4096, 3), np.float64), np.empty((4096, 2), np.int64)
+    louds, faints = 0, 0
     for r in range(height):
         row = z[r]
         for c in range(width):
             score = np.int32(row[c])
-            if abs(score) < _GATE or score == Z_INVALID:
+            if abs(score) < _FAINTEST or score == Z_INVALID:
                 continue
-            residual = _residual2(padded, pad, r, c, offsets[r % rows, c % cols])
-            if gated and _shared(padded, pad, r, c, offsets, colours, np.float32(residual), height, width):
-                z[r, c] = np.int8(Z_INVALID)
-            elif abs(score) > VOTE:
-                if count == found.shape[0]:
-                    grown = np.empty((2 * count, 3), np.float64)
-                    grown[:count] = found
-                    found = grown
-                value = np.int32(padded[r + pad, c + pad])
-                found[count, 0] = r * width + c
-                found[count, 1] = value
-                found[count, 2] = value - 0.5 * residual
-                count += 1
-    return found[:count]
+            if abs(score) >= _GATE:
+                residual = _residual2(padded, pad, r, c, offsets[r % rows, c % cols])
+                if gated and _shared(
+                    padded, pad, r, c, offsets, colours, np.float32(residual), height, width
+                ):
+                    z[r, c] = np.int8(Z_INVALID)
+                    continue
+                if abs(score) > VOTE:
+                    loud = _room(loud, louds)
+                    value = np.int32(padded[r + pad, c + pad])
+                    loud[louds, 0] = r * width + c
+                    loud[louds, 1] = value
+                    loud[louds, 2] = value - 0.5 * residual
+                    louds += 1
+                    continue
+            faint = _room(faint, faints)
+            faint[faints, 0] = r * width + c
+            faint[faints, 1] = score
+            faints += 1
+    return loud[:louds], faint[:faints]

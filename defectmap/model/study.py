@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 
 from defectmap.model.defects import DefectMap
 from defectmap.model.evidence import BATCH, PlaneEvidence, may_be_clamped
+from defectmap.model.facts import FrameFacts
+from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
-from defectmap.model.mapping import FrameFacts, build_map
+from defectmap.model.mapping import build_map
 from defectmap.model.prediction import ScoredPlane, score_frame
 from defectmap.model.scenes import Framing, alike, framing, join_scenes
 
@@ -24,12 +26,15 @@ class Witness:
     framing : Framing
         What tells its scene, see `scenes`.
     sightings : ndarray of SIGHTING
+    faint : FaintSightings
+        Of a raw frame.
     counted : bool
         Whether it entered the sums.
     """
 
     framing: Framing
     sightings: NDArray[np.void]
+    faint: FaintSightings
     counted: bool
 
 
@@ -69,7 +74,8 @@ class Gatherer:
             self._waiting.append((planes, conditions))
             if len(self._waiting) >= BATCH:
                 self._sum()
-        return Witness(seen, np.concatenate([plane.sightings for plane in planes.values()]), counted)
+        sightings = np.concatenate([plane.sightings for plane in planes.values()])
+        return Witness(seen, sightings, next(iter(planes.values())).faint, counted)
 
     def planes(self) -> dict[str, PlaneEvidence]:
         """Return the sums of all frames so far, by plane."""
@@ -166,4 +172,5 @@ class Study:
             self.planes(),
             self.facts(),
             ((i, witness.sightings) for i, (witness, _) in enumerate(self._witnesses)),
+            ((i, witness.faint) for i, (witness, _) in enumerate(self._witnesses)),
         )

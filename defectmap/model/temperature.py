@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.showing import Exposures, Seen, Strengths, log_gain
+from defectmap.model.showing import Background, Exposures, Seen, Strengths, log_gain
 
 SPREAD = 0.6
 """Spread of the logarithm of warmth between frames: about six degrees."""
@@ -44,7 +44,7 @@ class HotSite:
 
 
 def warmth(
-    sites: Sequence[HotSite], frames: int, background: float
+    sites: Sequence[HotSite], frames: int, background: Background
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the factor on dark current of each frame.
 
@@ -52,8 +52,7 @@ def warmth(
     ----------
     sites : sequence of HotSite
     frames : int
-    background : float
-        Chance that a healthy site stands out in one frame.
+    background : Background
 
     Returns
     -------

@@ -42,6 +42,8 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         light = (900.0, 250.0) if frozen.stem >= "schema-0006" else (None, None)
         assert (frames[1].level_dn, frames[1].contrast_dn) == light
         assert [seen.tolist() for _, seen in catalog.frames.sightings(raw.id)] == [[(3, 4, 9.5)]] * 3
+        faint = [(seen.least, seen.records.tolist()) for _, seen in catalog.frames.faint(raw.id)]
+        assert faint == 3 * [(14, [(7, -15), (90, 14), (91, 20)])] * (frozen.stem >= "schema-0007")
         assert catalog.files.paths_of(frames[0].id) == [Path("/photos/DSC_0000.NEF")]
         assert catalog.files.by_path(Path("/photos/\udcff.jpg")).reason == "no permission"
         catalog.evidence.fold_epochs(raw.id, keep=0)

@@ -17,6 +17,11 @@ def shown(rng: np.random.Generator, frames: int, onset: int, healed: int, chance
     return inside & (rng.random(frames) < chance)
 
 
+def plainly(seen: np.ndarray) -> tuple[BadPeriod, ...]:
+    """Date a site that any exposure shows, in frames of different scenes."""
+    return date_site(seen, np.zeros(len(seen)), np.arange(len(seen)), BACKGROUND)
+
+
 @pytest.mark.parametrize("chance", [0.3, 0.6, 0.9])
 def test_interval_covers_the_truth(chance: float) -> None:
     """Onset and healing lie in their intervals for 97 of 100 sites at least, and these are not too wide."""
@@ -25,7 +30,7 @@ def test_interval_covers_the_truth(chance: float) -> None:
     widths = []
     for _ in range(100):
         onset, healed = int(rng.integers(40, 120)), int(rng.integers(180, 260))
-        period = date_site(shown(rng, 300, onset, healed, chance), np.zeros(300), BACKGROUND)[-1]
+        (*_, period) = plainly(shown(rng, 300, onset, healed, chance))
         assert None not in (period.last_good, period.first_bad, period.last_bad, period.first_good)
         covered += (
             period.last_good < onset <= period.first_bad and period.last_bad < healed <= period.first_good
@@ -38,8 +43,9 @@ def test_interval_covers_the_truth(chance: float) -> None:
 def test_site_bad_all_along_has_no_dates() -> None:
     """A site that shows from the first frame to the last was bad before, and still is."""
     rng = np.random.default_rng(2)
-    dated = [date_site(shown(rng, 200, 0, 200, 0.5), np.zeros(200), BACKGROUND) for _ in range(100)]
-    assert sum(period != (BadPeriod(),) for period in dated) <= 2
+    dated = [plainly(shown(rng, 200, 0, 200, 0.5)) for _ in range(100)]
+    assert sum(len(periods) > 1 or periods[0].last_good is not None for periods in dated) <= 2
+    assert all((periods[0].first_bad or 0) < 20 for periods in dated)
 
 
 def test_short_exposures_are_no_proof_of_health() -> None:
@@ -47,7 +53,7 @@ def test_short_exposures_are_no_proof_of_health() -> None:
     rng = np.random.default_rng(3)
     dose = np.concatenate([rng.choice([0.002, 3.0], 150), np.full(100, 0.002)])
     seen = (dose > 1) & (rng.random(250) < 0.9)
-    assert date_site(seen, dose, BACKGROUND)[-1].first_good is None
+    assert date_site(seen, dose, np.arange(250), BACKGROUND)[-1].first_good is None
 
 
 def test_early_speck_does_not_move_the_onset() -> None:
@@ -55,7 +61,7 @@ def test_early_speck_does_not_move_the_onset() -> None:
     rng = np.random.default_rng(4)
     seen = shown(rng, 300, 200, 300, 0.8)
     seen[10] = True
-    period = date_site(seen, np.zeros(300), BACKGROUND)[-1]
+    (*_, period) = plainly(seen)
     assert period.last_good is not None
     assert 190 < period.last_good < 200
 
@@ -65,4 +71,17 @@ def test_too_few_sightings_say_nothing(hits: int) -> None:
     """A site seen in fewer than three frames is not dated."""
     seen = np.zeros(50, bool)
     seen[20 : 20 + hits] = True
-    assert date_site(seen, np.zeros(50), BACKGROUND) == (BadPeriod(),)
+    assert plainly(seen) == (BadPeriod(),)
+
+
+def test_one_scene_is_one_witness_of_health() -> None:
+    """Ten frames of one scene that hides a site heal it no more than one does; ten of ten scenes do."""
+    seen = np.ones(60, bool)
+    seen[30:40] = False
+    several = np.arange(60)
+    one = np.where((several >= 30) & (several < 40), 30, several)
+
+    def periods(scene: np.ndarray) -> int:
+        return len(date_site(seen, np.zeros(60), scene, BACKGROUND))
+
+    assert (periods(several), periods(one)) == (2, 1)

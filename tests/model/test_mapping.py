@@ -15,8 +15,8 @@ from defectmap.media.jpeg import decode_jpeg
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.defects import DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.facts import FrameFacts
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
-from defectmap.model.mapping import FrameFacts
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.study import Study
 from defectmap.simulation import Habits, Planting, SimulatedCamera

@@ -30,7 +30,8 @@ def test_stretches_are_apart_and_worth_it(gain):
 def test_intervals_hold_their_dates(gain):
     """Onset lies after the last good frame and not after the first bad one, healing likewise."""
     for one in bound(gain[None], segments(gain)):
-        assert (one.onset is None) == (one.last_good is None) == (one.first_bad is None)
+        assert (one.onset is None) == (one.last_good is None)
+        assert one.last_good is None or one.first_bad is not None
         assert (one.healed is None) == (one.last_bad is None) == (one.first_good is None)
         if one.onset is not None:
             assert 0 <= one.last_good < one.onset <= one.first_bad < len(gain)

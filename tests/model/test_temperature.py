@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from defectmap.model.faint import LOUDEST
 from defectmap.model.frame import JpegFrame
 from defectmap.model.scenes import framing, level_at
-from defectmap.model.showing import Exposures, Noise, Seen, Strengths, fit_noise
+from defectmap.model.showing import Background, Exposures, Noise, Seen, Strengths, fit_noise
 from defectmap.model.temperature import SPREAD, HotSite, warmth
 
 FRAMES = 60
@@ -18,18 +19,20 @@ def test_hot_sites_tell_how_warm_it_was():
     true = np.exp(rng.normal(0.0, 0.5, FRAMES))
     ones, noise = np.ones(FRAMES), Noise(100.0, 0.0, 0.0)
     slack, long = np.full(FRAMES, SPREAD), np.zeros(FRAMES, bool)
+    least, scene = np.full(FRAMES, LOUDEST + 1), np.arange(FRAMES)
     sites = []
     for rate in rng.uniform(200.0, 900.0, 20):
         excess = rate * true + rng.normal(0.0, 10.0, FRAMES)
         at = np.flatnonzero(excess > 50.0)
-        seen = Seen(at, excess[at], np.full(at.size, 10.0), np.full(at.size, 9.0), np.zeros(at.size, bool))
-        exposures = Exposures(ones, ones, 9.0 * ones, 0.6, slack, 1e4, long, ones, noise)
+        loud = at, excess[at], np.full(at.size, 10.0), np.full(at.size, 9.0), np.zeros(at.size, bool)
+        seen = Seen(*loud, *np.empty((2, 0), np.int64))
+        exposures = Exposures(ones, ones, 9.0 * ones, 0.6, slack, 1e4, long, ones, noise, least, scene)
         strength = Strengths.of(1, rate=np.array([rate]))
         sites.append(HotSite(strength, seen, exposures, np.ones(FRAMES, bool)))
-    factor, spread = warmth(sites, FRAMES, 1e-3)
+    factor, spread = warmth(sites, FRAMES, Background.of(1e-3))
     assert np.std(np.log(factor / true)) < 0.1
     assert spread.max() < 0.3
-    nothing, wide = warmth([], FRAMES, 1e-3)
+    nothing, wide = warmth([], FRAMES, Background.of(1e-3))
     np.testing.assert_allclose(nothing, 1.0)
     assert wide.min() > 0.9 * SPREAD
 

@@ -20,6 +20,7 @@ from defectmap.catalog import open_catalog
 from defectmap.catalog.records import FileRecord, FrameRecord, ListRecord, RepairRecord, RevisionRecord
 from defectmap.catalog.schema import HEAD
 from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
+from defectmap.model.faint import FAINT, FaintSightings
 from defectmap.model.frame import Conditions
 from defectmap.model.listed import ListedSite
 from defectmap.model.registration import Registration
@@ -30,6 +31,7 @@ PERIODS = (
     Period(last_bad=datetime(2009, 4, 1, 12), first_good=datetime(2009, 4, 3, 12)),
     Period(first_bad=datetime(2009, 5, 1, 12), onset=datetime(2009, 5, 1, 12), confidence=0.75),
 )
+FAINTLY = FaintSightings(14, np.array([(7, -15), (90, 14), (91, 20)], FAINT))
 CREATED = datetime(2024, 2, 29, 12, 0, tzinfo=UTC)
 
 
@@ -48,7 +50,7 @@ def make(path: Path) -> None:
             digest, name = bytes([number]) * 32, f"DSC_000{number}.NEF"
             frame = FrameRecord(digest, name, conditions, b"scene", True, number % 2, 900.0, 250.0)
             seen = np.array([(3, 4, 9.5)], dtype=[("row", "<u2"), ("col", "<u2"), ("z", "<f4")])
-            frame_id = catalog.frames.add(raw.id, frame, seen)
+            frame_id = catalog.frames.add(raw.id, frame, seen, FAINTLY)
             photo = FileRecord(
                 Path("/photos") / name, 1000, 1_240_000_000, digest, "frame", frame_id=frame_id
             )
