@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.dating.methods import METHODS
 from benchmarks.dating.scoring import cameras, measure, share_dated
+from benchmarks.dating.sequences import print_sequence
 from benchmarks.dating.simulating import KINDS
 from benchmarks.dating.trends import GOOD, TRENDS, good_sites
 from benchmarks.detection.printing import print_rows
@@ -60,11 +62,16 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--sites", type=int, default=400, help="of each kind")
+    parser.add_argument("--scenes", type=Path, help="pictures for whole frames; without, none are made")
+    parser.add_argument("--frames", type=int, default=150, help="whole frames")
     args = parser.parse_args()
     start = time.perf_counter()
     print_onsets(args.seed, args.sites)
     print()
     print_control(args.seed, args.sites)
+    if args.scenes is not None:
+        print()
+        print_sequence(args.scenes, args.seed, args.frames)
     print(f"\n{time.perf_counter() - start:.0f} s")
 
 

@@ -292,7 +292,7 @@ def _sum(year: Year, kinds: Sequence[str]) -> int:
 def _growth_sentences(growth: Growth) -> list[str]:
     total = growth.rates[0]
     known = f"known from {day(growth.since)} to {day(growth.until)}"
-    result = [f"{known}; {count(total.before, 'site')} bad from the first photo on"]
+    result = [f"{known}; {count(total.before, 'site')} that may have been bad from the first photo on"]
     if growth.until - growth.since < _ENOUGH_FOR_A_RATE:
         return [*result, "that is too short a time to tell how fast the sensor goes bad"]
     result.append(_rate_sentence(total))

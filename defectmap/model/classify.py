@@ -59,6 +59,9 @@ _FREEDOM = 4.0
 _PERIOD = 6.0
 """Log likelihood that a site must gain by having been bad for a part of the time only."""
 
+_FEWEST_CONSTANT = 4
+"""Sightings of which it can be told that they keep to one level."""
+
 _KEPT, _CODING = (0.5, 0.25), 4.0
 """Shares of a deviation that coding may have left of it where the site did not stand out, and the log
 likelihood that a site must gain by that."""
@@ -254,15 +257,31 @@ def explain(site: SiteRecord) -> Verdict:
     if site.rendered:
         ways += [(kept, _CODING) for kept in _KEPT]
     if site.share < 1.0:
-        ways.append((site.share, _PERIOD))
+        # What share of the frames is not what share of the light: without its times they may say nothing.
+        ways += [(site.share, _PERIOD), (0.0, _PERIOD)]
     for share, needed in ways:
         for kind in (Kind.OFFSET, Kind.HOT, Kind.BRIGHT):
             estimate, likelihood, sd = _most_likely(site, kind, share)
             if likelihood - needed > most + 1e-6:
                 best, strength, most, error = kind, estimate, likelihood - needed, sd
+    if site.share < 1.0 and not site.rendered:
+        level, likelihood = _constant(site)
+        if likelihood - _PERIOD > most + 1e-6:
+            dead = level < _DEAD * float(np.median(site.light))
+            return Verdict(Kind.DEAD if dead else Kind.STUCK, level, "DN")
     if best is Kind.BRIGHT:
         return Verdict(Kind.BRIGHT if strength > 0 else Kind.DIM, 1.0 + strength, "gain", error)
     return Verdict(best, strength, UNITS[best], error)
+
+
+def _constant(site: SiteRecord) -> tuple[float, float]:
+    """Return the level that a site kept whenever it stood out, and the log likelihood of that."""
+    if site.excess.size < _FEWEST_CONSTANT:
+        return 0.0, -np.inf
+    value = site.light + site.excess
+    level = float(np.median(value))
+    off = ((value - level) / site.sigma) ** 2
+    return level, float((-np.log(site.sigma) - 0.5 * (_FREEDOM + 1.0) * np.log1p(off / _FREEDOM)).sum())
 
 
 def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, float, float | None]:

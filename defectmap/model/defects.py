@@ -31,7 +31,7 @@ class Period:
     last_good, first_bad : datetime or None
         Onset lies between them: the last frame that would have shown the defect and did not, and the first
         that surely belongs to the period. Without `last_good` it may have been bad before the first frame;
-        both None for a site that surely was bad from that on, or of whose onset nothing is known.
+        both None for a site that most likely was, or of whose onset nothing is known.
     last_bad, first_good : datetime or None
         Healing lies between them; both None for a site that is still bad.
     onset : datetime or None

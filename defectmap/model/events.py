@@ -91,7 +91,7 @@ def events(found: DefectMap, since: datetime, until: datetime) -> tuple[Event, .
     Returns
     -------
     tuple of Event
-        Sites that were bad from the first photo on have no onset.
+        Sites that may have been bad from the first photo on have no onset.
     """
     entries = known_entries(found)
     result = []

@@ -31,7 +31,7 @@ class Rate:
     kind : str
         A kind of defect or structure, or "all".
     before : int
-        Sites that were bad from the first photo on: they are no onsets.
+        Sites that may have been bad from the first photo on: they are no onsets.
     onsets : int
         Sites that went bad since, each once.
     per_year, low, high : float
@@ -146,7 +146,7 @@ def _at_most(count: int, mean: float) -> float:
 
 
 def onset_day(period: Period) -> datetime | None:
-    """Return the most likely day of an onset; None for a site that was bad from the first photo on."""
+    """Return the most likely day of an onset; None for one that may have been bad from the first photo on."""
     if period.last_good is None and period.onset is None:
         return None
     return _day(period.last_good, period.onset, period.first_bad)

@@ -1,11 +1,11 @@
 """Bad periods from what each frame says: change points by maximum likelihood, each with its interval.
 
 A frame's word is the log likelihood of what it showed were the site bad, less that were it healthy. The
-periods are those that gain most, less `PENALTY` for every change between good and bad: a segmentation by
-dynamic programming with a cost per change (Jackson et al., IEEE Signal Processing Letters 12 (2005) 105-108).
-Where the model holds, a site that never changed
-gains more than that by one change in `exp(-PENALTY)` of all cases at most, however many frames there are
-(J. Ville's inequality for likelihood ratios).
+periods are those that gain most, less `PENALTY` for every onset and `HEALING` for every healing: a
+segmentation by dynamic programming with a cost per change (Jackson et al., IEEE Signal Processing Letters 12
+(2005) 105-108). Where the model holds, a site that never changed gains more than that by one change in
+`exp(-PENALTY)` of all cases at most, however many frames there are (J. Ville's inequality for likelihood
+ratios).
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 
 PENALTY = 4.5
 """Log likelihood that a change between good and bad must gain."""
+
+HEALING = PENALTY + 2.3
+"""The same of a change back to good: few sites come back, one in ten say."""
 
 DROP = 4.0
 """Fall of the log likelihood that bounds an interval: 3.3 would be 99 %, were the chances known exactly."""
@@ -34,7 +37,7 @@ class BadPeriod:
     ----------
     last_good, first_bad : int or None
         Onset lies between the two. Without `last_good` the site may have been bad before the first frame;
-        both None when it surely was bad from that on, or nothing is known of its onset.
+        both None when it most likely was, or nothing is known of its onset.
     last_bad, first_good : int or None
         Healing lies between the two; both None when it is still bad.
     onset : int or None
@@ -71,10 +74,10 @@ def segments(gain: NDArray[np.float64]) -> list[tuple[int, int]]:
     began: list[bool] = []
     ended: list[bool] = []
     for one in gain.tolist():
-        starts, ends = good - PENALTY > bad, bad - PENALTY > good
+        starts, ends = good - PENALTY > bad, bad - HEALING > good
         began.append(starts)
         ended.append(ends)
-        good, bad = (bad - PENALTY if ends else good), (good - PENALTY if starts else bad) + one
+        good, bad = (bad - HEALING if ends else good), (good - PENALTY if starts else bad) + one
     result: list[tuple[int, int]] = []
     is_bad = bad > good
     stop = len(began)
@@ -126,7 +129,7 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
         result.append(
             BadPeriod(
                 None if onset is None else onset[0] - 1,
-                began[2] or None,
+                began[2] if start > 0 else None,
                 None if healing is None else healing[0] - 1,
                 None if healing is None else healing[2],
                 None if onset is None else onset[1],

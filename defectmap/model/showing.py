@@ -32,7 +32,7 @@ _NODES = (-1.732, 0.0, 1.732)
 _WEIGHTS = (1.0 / 6.0, 2.0 / 3.0, 1.0 / 6.0)
 """Three-point Gauss-Hermite quadrature over the light at a site."""
 
-_HIDDEN = 0.15
+_HIDDEN = 0.3
 """Chance that clipped or busy surroundings hide a site that should show."""
 
 _ANYTHING = 0.04
@@ -70,12 +70,10 @@ class Noise:
         variance = self.read * gain**2 + self.shot * gain * light + self.texture * light**2
         return np.asarray(np.sqrt(np.maximum(variance, 0.25)))
 
-    def as_clear_as(
-        self, clearness: float, gain: NDArray[np.float64], light: NDArray[np.float64]
-    ) -> Noise:
-        """Return the noise with the texture at which light is, in the mean, so many standard deviations squared.
+    def as_clear_as(self, clearness: float, gain: NDArray[np.float64], light: NDArray[np.float64]) -> Noise:
+        """Return the noise with the texture at which light is as clear, in the mean, as it is at a site.
 
-        Sightings are made where surroundings are calm; that mean, of all frames, tells how busy they are else.
+        Sightings are made where surroundings are calm; the mean of all frames tells how busy they are else.
 
         Parameters
         ----------

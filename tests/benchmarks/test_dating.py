@@ -11,9 +11,10 @@ from benchmarks.dating.simulating import KINDS
 from benchmarks.dating.trends import GOOD, good_sites
 
 FLOORS = {
-    "hot, 1/15 to 1/2 s": 0.45,
-    "partially stuck, ordinary": 0.5,
-    "low gain": 0.8,
+    "hot, 1/15 to 1/2 s": 0.5,
+    "partially stuck, ordinary": 0.55,
+    "partially stuck, 1/15 to 1/2 s": 0.5,
+    "low gain": 0.85,
 }
 SITES = 40
 

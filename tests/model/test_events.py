@@ -51,6 +51,11 @@ def test_onsets_and_healings_in_order():
     assert [e.confidence for e in found] == [0.9, 0.9, None]
 
 
+def test_an_open_onset_is_no_event():
+    """A site that was bad before a day, perhaps from the first photo on, went bad on none."""
+    assert told(defect(1, Period(first_bad=moment(30)))) == ()
+
+
 def test_a_structure_has_events():
     """A column that went bad is told like a site."""
     column = Structure(StructureKind.COLUMN, 0, 7, 9, 8, last_good=moment(5), first_bad=moment(6))

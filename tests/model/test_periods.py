@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from defectmap.model.periods import PENALTY, bound, segments
+from defectmap.model.periods import HEALING, PENALTY, bound, segments
 
 WORDS = st.lists(st.floats(-3.0, 9.0), min_size=1, max_size=60).map(np.array)
 
@@ -20,10 +20,10 @@ def test_stretches_are_apart_and_worth_it(gain):
     edges = [edge for stretch in found for edge in stretch]
     assert edges == sorted(set(edges))
     for (_, stop), (start, _) in pairwise(found):
-        assert -gain[stop:start].sum() >= 2 * PENALTY - 1e-9
+        assert -gain[stop:start].sum() >= PENALTY + HEALING - 1e-9
     for start, stop in found:
-        changes = (start > 0) + (stop < len(gain))
-        assert gain[start:stop].sum() >= changes * PENALTY - 1e-9
+        cost = PENALTY * (start > 0) + HEALING * (stop < len(gain))
+        assert gain[start:stop].sum() >= cost - 1e-9
 
 
 @given(WORDS)
