@@ -1,4 +1,9 @@
-"""Compiled inner loops of scoring; called through `prediction`."""
+"""Compiled inner loops of scoring; called through `prediction`.
+
+They run on vector registers as long as nothing in them branches. That is why nothing is raised on a division
+by zero (`error_model`), why ranks keep the type of the readings, and why tables are looked up in loops of
+their own.
+"""
 
 from __future__ import annotations
 
@@ -49,20 +54,11 @@ def rank8(a, b, c, d, e, f, g, h):  # type: ignore[no-untyped-def]
     return b, d, e, g, h
 
 
-@njit(cache=True, nogil=True)
-def _rank_row(a, b, c, d, e, f, g, h, second, low, high, seventh, top):  # type: ignore[no-untyped-def]
-    """Rank eight rows site by site; plain slices, so that the loop runs on vector registers."""
-    for i in range(top.shape[0]):
-        second[i], low[i], high[i], seventh[i], top[i] = rank8(
-            np.int32(a[i]),
-            np.int32(b[i]),
-            np.int32(c[i]),
-            np.int32(d[i]),
-            np.int32(e[i]),
-            np.int32(f[i]),
-            np.int32(g[i]),
-            np.int32(h[i]),
-        )
+@njit(cache=True, nogil=True, error_model="numpy")
+def _rank_row(a, b, c, d, e, f, g, h, second, low, high, seventh):  # type: ignore[no-untyped-def]
+    """Rank eight rows site by site."""
+    for i in range(low.shape[0]):
+        second[i], low[i], high[i], seventh[i], _ = rank8(a[i], b[i], c[i], d[i], e[i], f[i], g[i], h[i])
 
 
 @njit(inline="always", cache=True)
@@ -77,9 +73,9 @@ def _neighbour_part(padded, pad, row, offset, width, phase, cols):  # type: igno
     return padded[row + pad + offset[0], start + phase : start + width : cols]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _rank_neighbours(padded, pad, row, offsets, ranks):  # type: ignore[no-untyped-def]
-    """Fill `ranks` (5, width) with the 2nd, 4th, 5th, 7th and 8th smallest neighbour of each site of a row.
+    """Fill `ranks` (4, width) with the 2nd, 4th, 5th and 7th smallest neighbour of each site of a row.
 
     `offsets` (cols of the pattern, 8, 2) holds one set where the whole row has the same.
     """
@@ -99,7 +95,6 @@ def _rank_neighbours(padded, pad, row, offsets, ranks):  # type: ignore[no-untyp
             ranks[1],
             ranks[2],
             ranks[3],
-            ranks[4],
         )
         return
     for phase in range(cols):
@@ -117,38 +112,46 @@ def _rank_neighbours(padded, pad, row, offsets, ranks):  # type: ignore[no-untyp
             ranks[1, phase::cols],
             ranks[2, phase::cols],
             ranks[3, phase::cols],
-            ranks[4, phase::cols],
         )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def residual_histogram(  # type: ignore[no-untyped-def]
-    padded, pad, height, width, offsets, step, black, histogram
+    padded, pad, height, width, offsets, period, step, bins, histogram
 ):
-    """Count |2 x residual| by level on every `step`-th group of rows into `histogram` (levels, residuals)."""
+    """Count |2 x residual| by level on every `step`-th group of `period` rows.
+
+    `bins` holds the bin of each twice predicted level; `histogram` (levels, residuals) is added to.
+    """
     rows = offsets.shape[0]
-    levels, residuals = histogram.shape
-    ranks = np.empty((5, width), np.int32)
-    for group in range(0, height // rows, step):
-        for phase_row in range(rows):
-            r = group * rows + phase_row
-            _rank_neighbours(padded, pad, r, offsets[phase_row], ranks)
+    last = np.int32(histogram.shape[1] - 1)
+    ranks = np.empty((4, width), padded.dtype)
+    twice, size = np.empty(width, np.int32), np.empty(width, np.int32)
+    for group in range(0, height // period, step):
+        for r in range(group * period, (group + 1) * period):
+            _rank_neighbours(padded, pad, r, offsets[r % rows], ranks)
+            _residual_row(padded[r + pad, pad : pad + width], ranks[1], ranks[2], last, twice, size)
             for c in range(width):
-                twice = ranks[1, c] + ranks[2, c]
-                level = level_bin(twice * np.float32(0.5) - black)
-                difference = abs(2 * np.int32(padded[r + pad, c + pad]) - twice)
-                histogram[min(level, levels - 1), min(difference, residuals - 1)] += 1
+                histogram[bins[twice[c]], size[c]] += 1
 
 
-@njit(cache=True, nogil=True)
-def level_bin(level):  # type: ignore[no-untyped-def]
-    """Bin of a level above black: four per octave from 4 DN up."""
-    return max(
-        np.int64(0), np.int64(4.0 * np.log2(max(level, np.float32(1.0)) * np.float32(0.25) + np.float32(1.0)))
-    )
+@njit(cache=True, nogil=True, error_model="numpy")
+def _residual_row(values, low, high, last, twice, size):  # type: ignore[no-untyped-def]
+    for c in range(size.shape[0]):
+        twice[c] = np.int32(low[c]) + np.int32(high[c])
+        size[c] = min(abs(np.int32(2) * np.int32(values[c]) - twice[c]), last)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def level_bins(black, bins):  # type: ignore[no-untyped-def]
+    """Fill `bins` by twice the level in DN: four per octave from 4 DN above black up."""
+    for twice in range(bins.shape[0]):
+        level = np.float32(0.5) * np.float32(twice) - black
+        octaves = np.log2(max(level, np.float32(1.0)) * np.float32(0.25) + np.float32(1.0))
+        bins[twice] = np.uint8(max(np.int64(0), np.int64(4.0 * octaves)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _first_score(  # type: ignore[no-untyped-def]
     padded, pad, r, offsets, variance, shift, texture, clipped, ranks, noise, score, sigma, light, height
 ):
@@ -161,28 +164,28 @@ def _first_score(  # type: ignore[no-untyped-def]
     width = score.shape[0]
     _rank_neighbours(padded, pad, r, offsets[r % offsets.shape[0]], ranks)
     for c in range(width):
-        noise[c] = variance[np.uint32(ranks[1, c] + ranks[2, c]) >> np.uint32(shift)]
+        noise[c] = variance[(np.uint32(ranks[1, c]) + np.uint32(ranks[2, c])) >> np.uint32(shift)]
     _score_row(padded[r + pad, pad : pad + width], ranks, noise, texture, clipped, score, sigma, light)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _score_row(  # type: ignore[no-untyped-def]
     values, ranks, noise, texture, clipped, score, sigma, light
 ):
     second, low, high, seventh = ranks[0], ranks[1], ranks[2], ranks[3]
     for c in range(score.shape[0]):
-        twice = low[c] + high[c]
-        spread = np.float32(seventh[c] - second[c])
+        twice = np.int32(low[c]) + np.int32(high[c])
+        spread = np.float32(np.int32(seventh[c]) - np.int32(second[c]))
         width = np.sqrt(noise[c] + texture * spread * spread)
         sigma[c] = width
         light[c] = np.float32(0.5) * np.float32(twice)
-        wide = np.float32(2 * np.int32(values[c]) - twice) * np.float32(0.5 * Z_UNIT) / width
+        wide = np.float32(np.int32(2) * np.int32(values[c]) - twice) * np.float32(0.5 * Z_UNIT) / width
         rounded = np.int32(np.floor(wide + np.float32(0.5)))
         rounded = min(max(rounded, np.int32(-_WIDE)), np.int32(_WIDE))
-        score[c] = np.int16(np.int32(_SILENT) if seventh[c] >= clipped else rounded)
+        score[c] = np.int16(np.int32(_SILENT) if np.int32(seventh[c]) >= clipped else rounded)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _unrest(score, unrest):  # type: ignore[no-untyped-def]
     """Size of the scores of a row, limited so that no single one says much; unknown ones count as usual."""
     for c in range(score.shape[0]):
@@ -190,48 +193,45 @@ def _unrest(score, unrest):  # type: ignore[no-untyped-def]
         unrest[c] = np.int16(np.int32(_USUAL_UNREST) if score[c] == _SILENT else size)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _box_row(column, reach, radius, total):  # type: ignore[no-untyped-def]
     """Sum `column`, which begins `reach` before the row, over 2 x radius + 1 columns around each site."""
     width = total.shape[0]
-    first = column[reach - radius : reach - radius + width]
-    for c in range(width):
-        total[c] = first[c]
-    for shift in range(1, 2 * radius + 1):
-        part = column[reach - radius + shift : reach - radius + shift + width]
-        for c in range(width):
-            total[c] += part[c]
-
-
-@njit(cache=True, nogil=True)
-def _column_sums(ring, r, radius, reach, column):  # type: ignore[no-untyped-def]
-    """Sum the rows r - radius .. r + radius of the ring; beyond the edges the nearest column stands in."""
-    rows, width = ring.shape
     middle = column[reach : reach + width]
-    first = ring[(r - radius + rows) % rows]
     for c in range(width):
-        middle[c] = first[c]
-    for y in range(1 - radius, radius + 1):
-        row = ring[(r + y + rows) % rows]
+        total[c] = middle[c]
+    for shift in range(1, radius + 1):
+        left = column[reach - shift : reach - shift + width]
+        right = column[reach + shift : reach + shift + width]
         for c in range(width):
-            middle[c] += row[c]
-    for i in range(reach):
-        column[i] = column[reach]
-        column[-1 - i] = column[-1 - reach]
+            total[c] += left[c] + right[c]
 
 
-@njit(cache=True, nogil=True)
-def _activity_row(ring, r, outer, inner, column, inside, activity):  # type: ignore[no-untyped-def]
-    """Sum the unrest around each site of row r: a square of radius `outer` without that of radius `inner`."""
-    _column_sums(ring, r, outer, outer, column)
-    _box_row(column, outer, outer, activity)
-    _column_sums(ring, r, inner, outer, column)
-    _box_row(column, outer, inner, inside)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _exchange(column, reach, entering, leaving):  # type: ignore[no-untyped-def]
+    """Let a row enter the sums by column and another leave; beyond the edges the nearest column stands in."""
+    middle = column[reach : reach + entering.shape[0]]
+    for c in range(entering.shape[0]):
+        middle[c] += entering[c] - leaving[c]
+    column[:reach] = column[reach]
+    column[reach + entering.shape[0] :] = column[reach + entering.shape[0] - 1]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _activity_row(  # type: ignore[no-untyped-def]
+    wide, narrow, outer, inner, inside, activity
+):
+    """Sum the unrest around each site of a row: a square of radius `outer` without that of radius `inner`.
+
+    `wide` and `narrow` are the sums by column over the rows of the two squares.
+    """
+    _box_row(wide, outer, outer, activity)
+    _box_row(narrow, outer, inner, inside)
     for c in range(activity.shape[0]):
         activity[c] -= inside[c]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def activity_histogram(  # type: ignore[no-untyped-def]
     padded,
     pad,
@@ -252,27 +252,28 @@ def activity_histogram(  # type: ignore[no-untyped-def]
 
     `histogram` (2, classes, scores): those above 0 first; 0 counts on both sides.
     """
-    rows = 2 * outer + 1
-    ring = np.empty((rows, width), np.int16)
-    score, light = np.empty((rows, width), np.int16), np.empty(width, np.float32)
-    ranks, noise, sigma = (
-        np.empty((5, width), np.int32),
-        np.empty(width, np.float32),
-        np.empty(width, np.float32),
-    )
-    column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
-    activity = np.empty(width, np.int16)
-    last = histogram.shape[2] - 1
+    score, own = np.empty(width, np.int16), np.empty(width, np.int16)
+    unrest, nothing = np.empty(width, np.int16), np.zeros(width, np.int16)
+    ranks, noise = np.empty((4, width), padded.dtype), np.empty(width, np.float32)
+    sigma, light = np.empty(width, np.float32), np.empty(width, np.float32)
+    wide, narrow = np.empty(width + 2 * outer, np.int16), np.empty(width + 2 * outer, np.int16)
+    activity, inside = np.empty(width, np.int16), np.empty(width, np.int16)
+    last = np.int32(histogram.shape[2] - 1)
     for middle in range(step // 2, height, step):
+        wide[:] = 0
+        narrow[:] = 0
         for y in range(-outer, outer + 1):
-            slot = (middle + y + rows) % rows
             _first_score(
                 padded, pad, middle + y, offsets, variance, shift, texture, clipped,
-                ranks, noise, score[slot], sigma, light, height,
+                ranks, noise, score, sigma, light, height,
             )  # fmt: skip
-            _unrest(score[slot], ring[slot])
-        _activity_row(ring, middle, outer, inner, column, inside, activity)
-        own = score[(middle + rows) % rows]
+            _unrest(score, unrest)
+            _exchange(wide, outer, unrest, nothing)
+            if abs(y) <= inner:
+                _exchange(narrow, outer, unrest, nothing)
+            if y == 0:
+                own[:] = score
+        _activity_row(wide, narrow, outer, inner, inside, activity)
         for c in range(width):
             if own[c] != _SILENT:
                 size = min(abs(np.int32(own[c])), last)
@@ -282,7 +283,7 @@ def activity_histogram(  # type: ignore[no-untyped-def]
                     histogram[1, classes[activity[c]], size] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def score_rows(  # type: ignore[no-untyped-def]
     padded,
     pad,
@@ -303,41 +304,40 @@ def score_rows(  # type: ignore[no-untyped-def]
 
     Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
     deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `narrowings`
-    (3, sums of activity) float32 are factors on the scores above 0, below 0, and of either sign.
+    (2 x sums of activity) uint64, for scores above 0 and for those below by turns, hold two float32, so that
+    both are fetched at once: in the low half a factor on the score, in the high one for scores of either sign.
     """
     height, width = z.shape
-    rows = 2 * outer + 2
-    ring = np.empty((rows, width), np.int16)
+    rows = 2 * outer + 2  # those of the square, and the one that has just left it
+    unrest = np.zeros((rows, width), np.int16)
     score, sigma = np.empty((rows, width), np.int16), np.empty((rows, width), np.float32)
     light = np.empty((rows, width), np.float32)
-    ranks, noise = np.empty((5, width), np.int32), np.empty(width, np.float32)
-    column, inside = np.empty(width + 2 * outer, np.int16), np.empty(width, np.int16)
-    activity, narrowing = np.empty(width, np.int16), np.empty((2, width), np.float32)
-    sums = narrowings.shape[1]
-    by_sign = narrowings.ravel()
+    ranks, noise = np.empty((4, width), padded.dtype), np.empty(width, np.float32)
+    wide, narrow = np.zeros(width + 2 * outer, np.int16), np.zeros(width + 2 * outer, np.int16)
+    activity, inside = np.empty(width, np.int16), np.empty(width, np.int16)
+    place, pair = np.empty(width, np.uint16), np.empty(width, np.uint64)
+    narrowing, usual = np.empty(width, np.float32), np.empty(width, np.float32)
     for ahead in range(-outer, height + outer):
-        slot = (ahead + rows) % rows
+        slot = ahead % rows
         _first_score(
             padded, pad, ahead, offsets, variance, shift, texture, clipped,
             ranks, noise, score[slot], sigma[slot], light[slot], height,
         )  # fmt: skip
-        _unrest(score[slot], ring[slot])
+        _unrest(score[slot], unrest[slot])
         r = ahead - outer
+        _exchange(wide, outer, unrest[slot], unrest[(r - outer - 1) % rows])
+        _exchange(narrow, outer, unrest[(r + inner) % rows], unrest[(r - inner - 1) % rows])
         if r < 0:
             continue
-        _activity_row(ring, r, outer, inner, column, inside, activity)
-        for c in range(width):
-            narrowing[0, c] = by_sign[
-                np.int32(activity[c]) + (np.int32(sums) if score[r % rows, c] < 0 else 0)
-            ]
-            narrowing[1, c] = by_sign[np.int32(activity[c]) + np.int32(2 * sums)]
+        _activity_row(wide, narrow, outer, inner, inside, activity)
         slot = r % rows
+        _fetch(narrowings, activity, score[slot], place, pair, narrowing, usual)
         _final_score(
             score[slot],
             sigma[slot],
             light[slot],
-            narrowing[0],
-            narrowing[1],
+            narrowing,
+            usual,
             black,
             z[r],
             noise_code[r],
@@ -345,7 +345,18 @@ def score_rows(  # type: ignore[no-untyped-def]
         )
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fetch(pairs, activity, score, place, pair, narrowing, usual):  # type: ignore[no-untyped-def]
+    for c in range(place.shape[0]):
+        place[c] = np.uint16(np.int32(2) * np.int32(activity[c]) + np.int32(score[c] < 0))
+    for c in range(place.shape[0]):
+        pair[c] = pairs[place[c]]
+    for c in range(place.shape[0]):
+        narrowing[c] = np.uint32(pair[c]).view(np.float32)
+        usual[c] = np.uint32(pair[c] >> np.uint64(32)).view(np.float32)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def _final_score(  # type: ignore[no-untyped-def]
     score, sigma, light, narrowing, usual, black, z, noise_code, light_code
 ):

@@ -9,6 +9,7 @@ that a frame scores the same whatever else the catalog holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,11 @@ class PlaneModel:
     def pad(self) -> int:
         """Rows and columns that the prediction reaches beyond a site."""
         return int(np.abs(self.offsets).max())
+
+    @property
+    def common_offsets(self) -> NDArray[np.int64]:
+        """One set of offsets where all positions of the pattern have the same: rows are contiguous then."""
+        return self.offsets[:1, :1] if (self.offsets == self.offsets[0, 0]).all() else self.offsets
 
     def neighbours(self, sites: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Return the neighbours that predict each site.
@@ -243,11 +249,7 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     variance, shift = _noise_variance(padded, height, width, model)
     z = np.empty((height, width), np.int8)
     noise_code, light_code = np.empty((2, height, width), np.uint8)
-    offsets = model.offsets
-    # One set of offsets for the whole row makes the loop contiguous.
-    if (offsets == offsets[0, 0]).all():
-        offsets = offsets[:1, :1]
-    rows = (padded, pad, offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
+    rows = (padded, pad, model.common_offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
     narrowings = _activity_narrowings(rows, height, width, model)
     kernels.score_rows(
         *rows, np.float32(model.black), model.outer, model.inner, narrowings, z, noise_code, light_code
@@ -301,7 +303,7 @@ def noise_variance(
 
 def _activity_narrowings(
     rows: tuple[Any, ...], height: int, width: int, model: PlaneModel
-) -> NDArray[np.float32]:
+) -> NDArray[np.uint64]:
     """Measure in the frame itself how much wider the scores are where the scores around are restless.
 
     Parameters
@@ -313,33 +315,41 @@ def _activity_narrowings(
 
     Returns
     -------
-    ndarray of shape (3, sums), float32
-        Factors on the scores by summed unrest, 1 over how much wider than normal they are: of scores above
-        0, below 0 (noise of few electrons is lopsided), and of either sign.
+    ndarray of shape (2 x sums,), uint64
+        Pairs of factors as `kernels.score_rows` takes them, by summed unrest and sign of the score (noise of
+        few electrons is lopsided): 1 over how much wider than normal scores are, of that sign and of either.
     """
     from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
     summed = (2 * model.outer + 1) ** 2 - (2 * model.inner + 1) ** 2
     unrest = np.maximum(np.arange(summed * 3 * kernels.Z_UNIT + 1) / (summed * kernels.Z_UNIT), 0.05)
     position = _CLASSES_PER_OCTAVE * (np.log2(unrest) - np.log2(unrest[0]))
-    classes = position.astype(np.int64)
-    histogram = np.zeros((2, int(classes[-1]) + 1, _SCORES), np.int64)
+    classes = position.astype(np.uint8)
+    histogram = np.zeros((2, int(classes[-1]) + 1, _SCORES), np.int32)
     step = 16 if height >= 1024 else max(1, height // 64)
     count: Any = kernels.activity_histogram
     count(*rows, height, width, model.outer, model.inner, step, classes, histogram)
     usable = np.flatnonzero(histogram.sum(axis=2).min(axis=0) >= _FEWEST)
     if usable.size == 0:
-        return np.ones((3, unrest.size), np.float32)
+        return _paired(*np.ones((3, unrest.size), np.float32))
     widths = []
     for side in histogram[:, usable]:
         # The wings count too: where they are wide, texture peaks that no core tells of.
         core, wings = (_quantile(side, share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
         measured = np.maximum(np.maximum(core, 0.5 * wings), _NARROWEST)
         widths.append(np.interp(position, usable + 0.5, measured))
-    return np.asarray(1.0 / np.stack([*widths, 0.5 * (widths[0] + widths[1])]), np.float32)
+    return _paired(*np.asarray(1.0 / np.stack([*widths, 0.5 * (widths[0] + widths[1])]), np.float32))
 
 
-def _quantile(histogram: NDArray[np.int64], share: float) -> NDArray[np.float64]:
+def _paired(
+    above: NDArray[np.float32], below: NDArray[np.float32], either: NDArray[np.float32]
+) -> NDArray[np.uint64]:
+    low = np.stack([above, below], axis=1).view(np.uint32).astype(np.uint64)
+    high = either.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    return np.asarray(low | high[:, None]).ravel()
+
+
+def _quantile(histogram: NDArray[np.int32], share: float) -> NDArray[np.float64]:
     """Return the quantile of each row of counts of |k|, where k stands for k - 1/2 to k + 1/2."""
     cumulative = np.cumsum(histogram, axis=1)
     wanted = cumulative[:, -1:] * share
@@ -363,6 +373,16 @@ def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
     return padded
 
 
+@lru_cache(maxsize=8)
+def _level_bins(black: float, top: int) -> NDArray[np.uint8]:
+    """Return the bin of each twice predicted level up to `top`."""
+    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    bins = np.empty(top + 1, np.uint8)
+    kernels.level_bins(np.float32(black), bins)
+    return np.minimum(bins, _LEVELS - 1)
+
+
 def _noise_variance(
     padded: NDArray[Any], height: int, width: int, model: PlaneModel
 ) -> tuple[NDArray[np.float32], int]:
@@ -376,12 +396,21 @@ def _noise_variance(
     """
     from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
 
-    histogram = np.zeros((_LEVELS, _RESIDUALS), np.int64)
+    histogram = np.zeros((_LEVELS, _RESIDUALS), np.int32)
     step = 8 if height >= 512 else 1
-    kernels.residual_histogram(
-        padded, model.pad, height, width, model.offsets, step, np.float32(model.black), histogram
-    )
     top = 2 * int(np.iinfo(padded.dtype).max)
+    period = len(model.offsets)
+    kernels.residual_histogram(
+        padded,
+        model.pad,
+        height,
+        width,
+        model.common_offsets,
+        period,
+        step,
+        _level_bins(model.black, top),
+        histogram,
+    )
     shift = max(0, top.bit_length() - 14)
     counts = histogram.sum(axis=1)
     usable = np.flatnonzero(counts >= 400)
