@@ -305,7 +305,7 @@ def score_rows(  # type: ignore[no-untyped-def]
     Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
     deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `narrowings`
     (2 x sums of activity) uint64, for scores above 0 and for those below by turns, hold two float32, so that
-    both are fetched at once: in the low half a factor on the score, in the high one for scores of either sign.
+    both are fetched at once: in the low half a factor on the score, in the high one of scores of either sign.
     """
     height, width = z.shape
     rows = 2 * outer + 2  # those of the square, and the one that has just left it

@@ -74,6 +74,8 @@ def signature(frame: RawFrame | JpegFrame) -> bytes:
 
 def framing(frame: RawFrame | JpegFrame) -> Framing:
     """Measure where a frame is light and where dark."""
+    from defectmap.model import framing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
     plane: NDArray[Any] = frame.mosaic if isinstance(frame, RawFrame) else frame.luma
     height, width = plane.shape
     period = 12  # a multiple of the usual CFA periods, so that every block mixes the colours alike
@@ -82,9 +84,10 @@ def framing(frame: RawFrame | JpegFrame) -> Framing:
     if rows[1] == 0 or cols[1] == 0:
         rows = np.arange(_SIDE + 1) * height // _SIDE
         cols = np.arange(_SIDE + 1) * width // _SIDE
-    by_rows = np.add.reduceat(plane, rows[:-1], axis=0, dtype=np.uint32)
-    sums = np.add.reduceat(by_rows, cols[:-1], axis=1, dtype=np.uint64)
-    area = np.outer(np.diff(np.append(rows[:-1], height)), np.diff(np.append(cols[:-1], width)))
+    rows[-1], cols[-1] = height, width
+    sums = np.empty((_SIDE, _SIDE), np.uint64)
+    kernels.block_sums(plane, rows, cols, sums)
+    area = np.outer(np.diff(rows), np.diff(cols))
     means = sums / np.maximum(area, 1)
     level = float(means.mean())
     means -= level
