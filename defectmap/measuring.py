@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
 from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
-from defectmap.model.evidence import named_arrays
+from defectmap.model.evidence import Widened
 from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.scenes import Framing
@@ -114,7 +114,7 @@ class Part:
         Year of capture of the newest frames; 0 for all others.
     frames : list of MeasuredFrame
     arrays : dict of str to ndarray
-        The sums by name, as a catalog stores them.
+        The sums by name, in types just wide enough for these frames.
     """
 
     grid: Grid
@@ -122,6 +122,11 @@ class Part:
     epoch: int
     frames: list[MeasuredFrame] = field(default_factory=list)
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def widened(self) -> Widened:
+        """The sums in the types of a catalog, widened one by one when they are asked for."""
+        return Widened(self.arrays)
 
 
 @dataclass(slots=True)
@@ -201,7 +206,7 @@ def measure(
     Returns
     -------
     Measurement
-        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (about 84 bytes per
+        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (61 bytes per
         photosite of each) and `BATCH` decoded frames.
     """
     result = Measurement()
@@ -258,5 +263,5 @@ class _Accumulator:
         )
 
     def finish(self) -> Part:
-        self._part.arrays = named_arrays(self._gatherer.planes())
+        self._part.arrays = self._gatherer.arrays()
         return self._part

@@ -93,7 +93,7 @@ class StreamScenes:
             )
             parts = measure([photo], every_frame=True).parts
             if parts:
-                self._catalog.evidence.add_to_planes(self._stream.id, frame.epoch, parts[0].arrays, sign=-1)
+                self._catalog.evidence.add_to_planes(self._stream.id, frame.epoch, parts[0].widened, sign=-1)
                 self._catalog.frames.set_counted(frame.id, False)
                 return
         self._unreadable.add(frame.id)

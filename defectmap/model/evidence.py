@@ -7,7 +7,7 @@ of the frames, the batches, the shards or the workers, and a frame can be taken 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.frame import Conditions
-from defectmap.model.prediction import ScoredPlane, code_sigma
+from defectmap.model.prediction import code_sigma
 from defectmap.model.welford import WelfordState
 
 METHOD = 2
 """Version of prediction, scores and sums; evidence of different versions never mixes."""
-
-BATCH = 4
-"""Frames added in one pass over the sums: memory bandwidth is the cost."""
 
 Z_UNIT = 16
 """Steps of `z_sum` per standard deviation."""
@@ -48,8 +45,6 @@ FIELDS: Mapping[str, np.dtype[Any]] = {
     "tie_frames": np.dtype(np.uint16),  # of so many
 }
 """The sums kept per photosite of a plane, with the type that holds them."""
-
-_SUMMED = tuple(name for name in FIELDS if "tie" not in name)
 
 CLAMPING_S = 0.2
 """From this exposure time on ties are counted: there cameras clamp hot photosites to the largest neighbour.
@@ -82,36 +77,8 @@ class PlaneEvidence:
         """Return evidence of no frame."""
         return cls({name: np.zeros(shape, dtype) for name, dtype in FIELDS.items()})
 
-    def accumulate(self, batch: Sequence[tuple[ScoredPlane, Conditions]]) -> None:
-        """Add frames in place, `BATCH` of them in one pass over the sums.
-
-        Parameters
-        ----------
-        batch : sequence of (ScoredPlane, Conditions)
-            A frame whose exposure time or ISO is unknown stays out of the exposure-weighted sums.
-        """
-        from defectmap.model import summing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
-
-        for start in range(0, len(batch), BATCH):
-            part = batch[start : start + BATCH]
-            # Always as many arrays, so that the kernel is compiled once.
-            planes = [plane for plane, _ in (*part, *(BATCH - len(part)) * (part[0],))]
-            kernels.accumulate(
-                len(part),
-                tuple(plane.values for plane in planes),
-                tuple(plane.z for plane in planes),
-                tuple(plane.noise_code for plane in planes),
-                tuple(plane.light_code for plane in planes),
-                np.stack([regressor_weights(when.dose) for _, when in part]),
-                np.stack([regressor_weights(when.gain) for _, when in part]),
-                *(self.sums[name] for name in _SUMMED),
-            )
-            for plane, when in part:
-                if plane.padded is not None and may_be_clamped(when):
-                    kernels.mark_ties(plane.padded, plane.z, self.sums["ties"], self.sums["tie_frames"])
-
     def add(self, other: PlaneEvidence) -> None:
-        """Add another part in place."""
+        """Add another part in place; its sums may be of narrower types."""
         for name, array in self.sums.items():
             np.add(array, other.sums[name], out=array)
 
@@ -166,9 +133,31 @@ def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
     return np.minimum(np.rint(WEIGHT_UNIT * regressor / sigma), WEIGHT_LIMIT).astype(np.int64)
 
 
-def named_arrays(planes: Mapping[str, PlaneEvidence]) -> dict[str, NDArray[Any]]:
-    """Flatten evidence to arrays by name, such as ``luma.z_sum``: the form a catalog stores."""
-    return {f"{plane}.{name}": array for plane, part in planes.items() for name, array in part.sums.items()}
+def named_arrays(planes: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Flatten the sums of planes to arrays by name, such as ``luma.z_sum``: the form a catalog stores."""
+    return {f"{plane}.{name}": array for plane, sums in planes.items() for name, array in sums.items()}
+
+
+class Widened(Mapping[str, NDArray[Any]]):
+    """Named arrays in the types of `FIELDS`; those of narrower types are widened when they are asked for.
+
+    Parameters
+    ----------
+    arrays : mapping of str to ndarray
+        As `named_arrays` returns them.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        self._arrays = arrays
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return np.asarray(self._arrays[name], FIELDS[name.rpartition(".")[2]])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
 
 
 def plane_names(names: Iterable[str]) -> list[str]:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import DefectMap
-from defectmap.model.evidence import BATCH, PlaneEvidence, may_be_clamped
+from defectmap.model.evidence import PlaneEvidence, may_be_clamped, named_arrays
 from defectmap.model.facts import FrameFacts
 from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.mapping import build_map
 from defectmap.model.prediction import ScoredPlane, score_frame
 from defectmap.model.scenes import Framing, alike, framing, join_scenes
+from defectmap.model.tally import BATCH, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Gatherer:
 
     def __init__(self, *, every_frame: bool = False) -> None:
         self._every_frame = every_frame
+        self._tallies: dict[str, Tally] = {}
         self._planes: dict[str, PlaneEvidence] = {}
         self._waiting: list[tuple[dict[str, ScoredPlane], Conditions]] = []
         self._scenes: list[tuple[bytes, int]] = []
@@ -80,7 +83,16 @@ class Gatherer:
     def planes(self) -> dict[str, PlaneEvidence]:
         """Return the sums of all frames so far, by plane."""
         self._sum()
+        for name in list(self._tallies):
+            self._empty(name)
         return self._planes
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Return the same as named arrays, in the narrow types of a tally where one holds all frames."""
+        self._sum()
+        if self._planes:
+            self.planes()
+        return named_arrays({name: part.sums for name, part in (self._planes or self._tallies).items()})
 
     def _is_new_scene(self, signature: bytes) -> bool:
         known = [s for s, _ in self._scenes]
@@ -95,10 +107,20 @@ class Gatherer:
     def _sum(self) -> None:
         for name in sorted({name for planes, _ in self._waiting for name in planes}):
             batch = [(planes[name], when) for planes, when in self._waiting if name in planes]
-            if name not in self._planes:
-                self._planes[name] = PlaneEvidence.empty(batch[0][0].z.shape)
-            self._planes[name].accumulate(batch)
+            if name in self._tallies and self._tallies[name].full:
+                self._empty(name)
+            if name not in self._tallies:
+                values = batch[0][0].values
+                self._tallies[name] = Tally.empty(batch[0][0].z.shape, values.dtype)
+            self._tallies[name].add(batch)
         self._waiting.clear()
+
+    def _empty(self, name: str) -> None:
+        """Add a tally to the sums of all frames."""
+        tally = self._tallies.pop(name)
+        if name not in self._planes:
+            self._planes[name] = PlaneEvidence.empty(tally.sums["n"].shape)
+        self._planes[name].add(PlaneEvidence(tally.sums))
 
 
 class Study:

@@ -10,7 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defectmap.model import evidence as ev
-from defectmap.model.evidence import FIELDS, PlaneEvidence, named_arrays, plane_names, regressor_weights
+from defectmap.model.evidence import (
+    FIELDS,
+    PlaneEvidence,
+    Widened,
+    named_arrays,
+    plane_names,
+    regressor_weights,
+)
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.prediction import (
     ScoredPlane,
@@ -20,6 +27,7 @@ from defectmap.model.prediction import (
     score_plane,
 )
 from defectmap.model.sensor import MosaicGeometry
+from defectmap.model.tally import BATCH, Tally
 
 BAYER = MosaicGeometry(64, 80, 0, 0, 64, 80, ("RG", "GB"), (100,) * 4, 4000, "test")
 SECOND = Conditions(exposure_s=1.0, iso=100.0)
@@ -34,6 +42,16 @@ def noise(seed: int, shape: tuple[int, int] = (64, 80), level: float = 1000.0) -
 def scored(mosaic: np.ndarray, geometry: MosaicGeometry = BAYER) -> ScoredPlane:
     """Score a mosaic."""
     return score_frame(RawFrame(mosaic, geometry))["mosaic"]
+
+
+def summed(frames: list[tuple[ScoredPlane, Conditions]]) -> PlaneEvidence:
+    """Return the sums of some frames."""
+    evidence = PlaneEvidence.empty(frames[0][0].z.shape)
+    for start in range(0, len(frames), BATCH):
+        tally = Tally.empty(evidence.shape, frames[0][0].values.dtype)
+        tally.add(frames[start : start + BATCH])
+        evidence.add(PlaneEvidence(tally.sums))
+    return evidence
 
 
 def test_scores_of_noise_are_standard() -> None:
@@ -97,8 +115,7 @@ def test_clipped_surroundings_say_nothing() -> None:
     mosaic = noise(4, level=3990.0)
     mosaic[30, 40] = 100
     plane = scored(mosaic)
-    evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(plane, SECOND)])
+    evidence = summed([(plane, SECOND)])
     assert evidence.sums["n"][30, 40] == 0
     assert len(plane.sightings) == 0
 
@@ -130,8 +147,7 @@ def test_ties_are_counted_where_cameras_clamp(beside: tuple[int, int]) -> None:
     mosaic[30, 40] = 0
     near = mosaic[28:33, 38:43] if beside == (1, 0) else mosaic[28:33:2, 38:43:2]
     mosaic[30, 40] = near.max()
-    evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(scored(mosaic), SECOND), (scored(mosaic), Conditions(exposure_s=0.01, iso=100.0))])
+    evidence = summed([(scored(mosaic), SECOND), (scored(mosaic), Conditions(exposure_s=0.01, iso=100.0))])
     assert evidence.sums["ties"][30, 40] == 1
     assert evidence.sums["tie_frames"][30, 40] == 1
     assert evidence.sums["ties"].mean() < 0.1
@@ -145,22 +161,18 @@ def test_sums_do_not_depend_on_order_or_batches(order: list[int], cuts: list[int
         (scored(noise(seed, level=500.0 * (seed + 1))), Conditions(exposure_s=0.01 * 3.7**seed, iso=100.0))
         for seed in range(6)
     ]
-    whole = PlaneEvidence.empty((64, 80))
-    whole.accumulate(frames)
+    whole = summed(frames)
     total = PlaneEvidence.empty((64, 80))
     edges = sorted({0, 6, *cuts})
     for start, stop in pairwise(edges):
-        part = PlaneEvidence.empty((64, 80))
-        part.accumulate([frames[i] for i in order[start:stop]])
-        total.add(part)
+        total.add(summed([frames[i] for i in order[start:stop]]))
     for name in FIELDS:
         assert np.array_equal(total.sums[name], whole.sums[name]), name
 
 
 def test_frames_without_exposure_stay_out_of_the_weighted_sums() -> None:
     """A photo without exposure time or ISO counts for the value statistics alone."""
-    evidence = PlaneEvidence.empty((64, 80))
-    evidence.accumulate([(scored(noise(7)), Conditions())])
+    evidence = summed([(scored(noise(7)), Conditions())])
     assert evidence.sums["n"].mean() > 0.95
     assert not evidence.sums["hot_weight"].any()
     assert np.array_equal(regressor_weights(None), np.zeros(128))
@@ -176,6 +188,15 @@ def test_weights_grow_with_dose_and_fall_with_noise() -> None:
 
 def test_names_of_arrays_tell_their_plane() -> None:
     """Stored arrays are named after their plane and sum."""
-    arrays = named_arrays({"luma": PlaneEvidence.empty((2, 2)), "red": PlaneEvidence.empty((1, 1))})
+    arrays = named_arrays({"luma": PlaneEvidence.empty((2, 2)).sums, "red": PlaneEvidence.empty((1, 1)).sums})
     assert plane_names(arrays) == ["luma", "red"]
     assert arrays["red.n"].shape == (1, 1)
+
+
+def test_narrow_arrays_are_widened_to_what_is_stored() -> None:
+    """Asked for by name, the sums of a tally have the types of the catalog and the same numbers."""
+    tally = Tally.empty((3, 4), np.dtype(np.uint8))
+    tally.sums["value_sum"][1, 2] = 32640
+    wide = Widened(named_arrays({"luma": tally.sums}))
+    assert {name: array.dtype for name, array in wide.items()} == {f"luma.{n}": t for n, t in FIELDS.items()}
+    assert wide["luma.value_sum"][1, 2] == 32640
