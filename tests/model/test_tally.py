@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from defectmap.model.evidence import FIELDS, WEIGHT_LIMIT, regressor_weights
+from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.kernels import Z_INVALID
 from defectmap.model.prediction import SIGHTING, ScoredPlane
@@ -20,7 +21,7 @@ SHAPE = (3, 37)
 
 def plane(values: np.ndarray, z: np.ndarray, code: np.ndarray, light: np.ndarray) -> ScoredPlane:
     """Return a scored plane of given arrays."""
-    return ScoredPlane(values, z, code, light, None, np.empty(0, SIGHTING))
+    return ScoredPlane(values, z, code, light, None, np.empty(0, SIGHTING), FaintSightings.none())
 
 
 def plainly(frames: list[tuple[ScoredPlane, Conditions]]) -> dict[str, np.ndarray]:
