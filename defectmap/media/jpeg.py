@@ -57,9 +57,9 @@ def decode_jpeg(data: bytes) -> JpegFrame:
     except Exception as error:
         raise FailedPhotoError(f"has corrupt JPEG data: {error or type(error).__name__}") from error
     if picture.mode == "L":
-        return JpegFrame(_plane(picture, 0), None, None)
+        return JpegFrame(_plane(picture, "L"), None, None)
     halved = picture.reduce(2)
-    return JpegFrame(_plane(picture, 0), _plane(halved, 1), _plane(halved, 2))
+    return JpegFrame(_plane(picture, "Y"), _plane(halved, "Cb"), _plane(halved, "Cr"))
 
 
 def _refuse_unsuitable(header: JpegHeader) -> None:
@@ -76,7 +76,7 @@ def _refuse_unsuitable(header: JpegHeader) -> None:
         raise SkippedPhotoError(f"is larger than any camera's: {header.width} x {header.height} pixels")
 
 
-def _plane(picture: Image, index: int) -> NDArray[np.uint8]:
-    """Copy one channel of a picture into an array."""
-    channel = picture.getchannel(index)
-    return np.frombuffer(bytearray(channel.tobytes()), np.uint8).reshape(channel.height, channel.width)
+def _plane(picture: Image, channel: str) -> NDArray[np.uint8]:
+    """Copy one channel of a picture, by Pillow's name of it, into an array."""
+    samples = bytearray(picture.tobytes("raw", channel))
+    return np.frombuffer(samples, np.uint8).reshape(picture.height, picture.width)

@@ -277,10 +277,8 @@ def activity_histogram(  # type: ignore[no-untyped-def]
         for c in range(width):
             if own[c] != _SILENT:
                 size = min(abs(np.int32(own[c])), last)
-                if own[c] >= 0:
-                    histogram[0, classes[activity[c]], size] += 1
-                if own[c] <= 0:
-                    histogram[1, classes[activity[c]], size] += 1
+                histogram[np.uint32(own[c] < 0), classes[np.uint16(activity[c])], np.uint32(size)] += 1
+    histogram[1, :, 0] = histogram[0, :, 0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
