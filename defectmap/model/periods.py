@@ -25,6 +25,9 @@ HEALING = PENALTY + 2.3
 DROP = 4.0
 """Fall of the log likelihood that bounds an interval: 3.3 would be 99 %, were the chances known exactly."""
 
+_ALWAYS = 0.9
+"""Probability from which a site is said to have been bad from the first frame on."""
+
 _NEAR = 2
 """Frames off up to which a date counts as right in its confidence."""
 
@@ -37,7 +40,7 @@ class BadPeriod:
     ----------
     last_good, first_bad : int or None
         Onset lies between the two. Without `last_good` the site may have been bad before the first frame;
-        both None when it most likely was, or nothing is known of its onset.
+        both None when it most probably was, or nothing is known of its onset.
     last_bad, first_good : int or None
         Healing lies between the two; both None when it is still bad.
     onset : int or None
@@ -118,6 +121,7 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
         healing = None
         before = totals[:, [start]] - totals[:, earliest:stop]
         began = _interval(inside[:, None] + before, earliest)
+        always = start == 0 and _from_the_first(before.max(axis=0), frames) > _ALWAYS
         if stop < frames:
             after = totals[:, start + 1 : latest + 1] - totals[:, [stop]]
             healing = _interval(inside[:, None] + after, start + 1)
@@ -129,7 +133,7 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
         result.append(
             BadPeriod(
                 None if onset is None else onset[0] - 1,
-                began[2] if start > 0 else None,
+                None if always else began[2],
                 None if healing is None else healing[0] - 1,
                 None if healing is None else healing[2],
                 None if onset is None else onset[1],
@@ -138,6 +142,15 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
             )
         )
     return result
+
+
+def _from_the_first(profile: NDArray[np.float64], frames: int) -> float:
+    """Return the probability that a site was bad from the first frame on, by the log likelihood of its onsets.
+
+    Before anything is seen that is as likely as not, and all frames as likely an onset.
+    """
+    odds = float(np.exp(profile[1:] - profile[0]).sum()) / frames
+    return 1.0 / (1.0 + odds)
 
 
 def _interval(likelihood: NDArray[np.float64], first: int) -> tuple[int, int, int, float]:
