@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap import __version__
+from defectmap.catalog.reading import stored_sums
 from defectmap.catalog.records import (
     Revision,
     RevisionRecord,
@@ -27,7 +28,7 @@ from defectmap.model.bodyclock import BodyClock
 from defectmap.model.coincidence import register_defects
 from defectmap.model.decide import FALSE_DEFECTS, FALSE_DISCOVERIES
 from defectmap.model.defects import DefectMap
-from defectmap.model.evidence import METHOD, PlaneEvidence, plane_names
+from defectmap.model.evidence import METHOD, plane_names
 from defectmap.model.facts import FrameFacts
 from defectmap.model.faint import FaintSightings
 from defectmap.model.footprints import Footprints, learn
@@ -36,6 +37,7 @@ from defectmap.model.mapping import SCENES_FOR_CERTAINTY, build_map
 from defectmap.model.registration import Attempt, combined, document
 from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
+from defectmap.model.sums import Sums
 from defectmap.model.supporting import FIELDS, carry_down, carry_up, confirm
 
 
@@ -289,29 +291,24 @@ def _judge(
     epochs = catalog.evidence.epochs(stream.id)
     if not epochs:
         return DefectMap(stream.grid), Footprints()
-    newest = _planes(catalog, stream, epochs[-1])
     result = DefectMap(stream.grid)
     if len(epochs) > 1:
+        newest = _sums(catalog, stream, epochs[-1:])
         # Of fewer scenes nothing is certain; sightings of other years would make it seem so.
-        if max(int(part.sums["n"].max(initial=0)) for part in newest.values()) >= SCENES_FOR_CERTAINTY:
+        if max(_most_frames(part) for part in newest.values()) >= SCENES_FOR_CERTAINTY:
             result = build_map(
                 stream.grid, stream.geometry, newest, list(facts.values()), sightings(), faint()
             )
-        for epoch in epochs[:-1]:
-            for name, part in _planes(catalog, stream, epoch).items():
-                if name in newest:
-                    newest[name].add(part)
-                else:
-                    newest[name] = part
-    whole = build_map(stream.grid, stream.geometry, newest, list(facts.values()), sightings(), faint())
+    every = _sums(catalog, stream, epochs)
+    whole = build_map(stream.grid, stream.geometry, every, list(facts.values()), sightings(), faint())
     found = whole.joined(result, 2 if stream.geometry else 8)
-    return found, Footprints() if stream.geometry else learn(newest, found.defects)
+    return found, Footprints() if stream.geometry else learn(every, found.defects)
 
 
-def _planes(catalog: Catalog, stream: StreamRecord, epoch: int) -> dict[str, PlaneEvidence]:
-    names = catalog.evidence.plane_names(stream.id, epoch)
-    planes = {plane: PlaneEvidence({}) for plane in plane_names(names)}
-    for name in names:
-        plane, field = name.split(".", 1)
-        planes[plane].sums[field] = catalog.evidence.read_plane(stream.id, epoch, name)
-    return planes
+def _sums(catalog: Catalog, stream: StreamRecord, epochs: Sequence[int]) -> dict[str, Sums]:
+    names = {name for epoch in epochs for name in catalog.evidence.plane_names(stream.id, epoch)}
+    return {plane: stored_sums(catalog.evidence, stream.id, epochs, plane) for plane in plane_names(names)}
+
+
+def _most_frames(sums: Sums) -> int:
+    return max(int(band.sums["n"].max(initial=0)) for band in sums.bands("n"))

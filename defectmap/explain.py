@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
+
+from defectmap.catalog.reading import stored_sums
 from defectmap.catalog.records import Revision, SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import UsageError
 from defectmap.model.bodyclock import BodyClock
 from defectmap.model.decide import decide
 from defectmap.model.defects import Defect, DefectMap, Structure
-from defectmap.model.evidence import PlaneEvidence, plane_names
+from defectmap.model.evidence import plane_names
 from defectmap.model.fusing import plane_setup
 from defectmap.model.prediction import PLANES
 from defectmap.model.scores import SCORES
@@ -228,26 +231,12 @@ def _lists(catalog: Catalog, stream: StreamRecord, row: int, col: int) -> tuple[
 def _scores(catalog: Catalog, stream: StreamRecord, sites: Mapping[str, int]) -> tuple[Scores, ...]:
     setup = plane_setup(stream.grid, stream.geometry)
     result = []
-    for plane, evidence in _evidence(catalog, stream, set(sites)).items():
-        part = decide(evidence, *setup[plane], look_at=sites[plane])
+    epochs = catalog.evidence.epochs(stream.id)
+    names = {name for epoch in epochs for name in catalog.evidence.plane_names(stream.id, epoch)}
+    for plane in (plane for plane in PLANES if plane in sites and plane in plane_names(names)):
+        sums = stored_sums(catalog.evidence, stream.id, epochs, plane)
+        part = decide(sums, *setup[plane], look_at=sites[plane])
         scores = {name: part.looked_at[name] for name in SCORES}
-        frames = int(evidence.sums["n"].ravel()[sites[plane]])
+        frames = int(sums.at("n", np.array([sites[plane]]))[0])
         result.append(Scores(plane, frames, scores, part.looked_at["unlikely"], part.suspected, part.asked))
     return tuple(result)
-
-
-def _evidence(catalog: Catalog, stream: StreamRecord, wanted: set[str]) -> dict[str, PlaneEvidence]:
-    """Return the sums of all epochs of some planes."""
-    planes: dict[str, PlaneEvidence] = {}
-    for epoch in catalog.evidence.epochs(stream.id):
-        names = catalog.evidence.plane_names(stream.id, epoch)
-        for plane in wanted.intersection(plane_names(names)):
-            fields = [name.split(".", 1)[1] for name in names if name.startswith(f"{plane}.")]
-            part = PlaneEvidence(
-                {field: catalog.evidence.read_plane(stream.id, epoch, f"{plane}.{field}") for field in fields}
-            )
-            if plane in planes:
-                planes[plane].add(part)
-            else:
-                planes[plane] = part
-    return {plane: planes[plane] for plane in PLANES if plane in planes}

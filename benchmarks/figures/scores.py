@@ -17,11 +17,13 @@ from benchmarks.detection.scenes import SIDE
 from benchmarks.detection.variance import ValueVariance
 from benchmarks.figures.style import BLACK, BLUE, GREY, ORANGE, RED
 from defectmap.model import prediction
+from defectmap.model.counts import Counts
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.kernels import Z_INVALID, Z_UNIT
 from defectmap.model.prediction import mosaic_model, score_plane
-from defectmap.model.scores import FILTERS, filter_score, tie_score, vote_score
+from defectmap.model.scores import GaussianScores
 from defectmap.model.study import Study
+from defectmap.model.sums import Sums
 from defectmap.model.tails import normal_tail
 
 SEED, FRAMES = 1, 100
@@ -68,8 +70,11 @@ def score_sequence(job: Job) -> list[Scored]:
                 z = score_plane(frame.mosaic, mosaic_model(frame.geometry), "mosaic").z
                 single.append(z[~planted & (z != Z_INVALID)].astype(np.float32) / Z_UNIT)
     evidence = study.planes()["mosaic"]
-    filters = {name: filter_score(evidence, name, (2, 2)) for name in FILTERS}
-    counts = np.maximum(np.abs(vote_score(evidence)), tie_score(evidence))
+    sums = Sums.of(evidence)
+    filters = GaussianScores.of(sums, (2, 2)).planes
+    counts = np.zeros((SIDE, SIDE), np.float32)
+    for sites, found in Counts.of(sums).outstanding(sums, 0.0).values():
+        counts.ravel()[sites] = np.maximum(counts.ravel()[sites], np.abs(found))
     return [Scored(np.concatenate(single), filters, counts, variance.scores(), planted)]
 
 

@@ -6,7 +6,7 @@ addition, and taking a frame out again is its subtraction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,6 +206,30 @@ class Evidence:
         )
         return [Band(*row) for row in rows]
 
+    def stored(self, key: PlaneKey) -> Generator[tuple[Band, Blob], None, None]:
+        """Yield the bands of a plane from the top down, as they are stored, not yet verified."""
+        rows = self._database.connection.execute(
+            select(
+                PlaneRow.id,
+                PlaneRow.first_row,
+                PlaneRow.rows,
+                PlaneRow.cols,
+                PlaneRow.dtype,
+                PlaneRow.checksum,
+                PlaneRow.payload,
+            )
+            .where(
+                PlaneRow.stream_id == key.stream_id, PlaneRow.epoch == key.epoch, PlaneRow.name == key.name
+            )
+            .order_by(PlaneRow.band)
+        )
+        with rows:
+            for number, first_row, height, cols, dtype, checksum, payload in rows:
+                yield (
+                    Band(number, first_row, height, cols, dtype),
+                    Blob((height, cols), dtype, checksum, payload),
+                )
+
     def read_blob(self, band: Band) -> Blob:
         """Return a band as it is stored, not yet verified."""
         checksum, payload = self._database.connection.execute(
@@ -221,8 +245,18 @@ class Evidence:
         CatalogError
             If it is damaged.
         """
+        return self.restored(key, band, self.read_blob(band))
+
+    def restored(self, key: PlaneKey, band: Band, blob: Blob) -> NDArray[Any]:
+        """Return the rows of a band that was read; it may be called in any thread.
+
+        Raises
+        ------
+        CatalogError
+            If it is damaged.
+        """
         try:
-            return unpack(self.read_blob(band))
+            return unpack(blob)
         except DamagedBlobError as error:
             raise CatalogError(
                 f"{self._database.path} is damaged: plane {key.name!r} of stream {key.stream_id}, rows from "
@@ -235,7 +269,7 @@ class Evidence:
         ):
             block = array[first : first + rows]
             if sign < 0:
-                block = self._sum(key, np.zeros_like(block), block, sign)
+                block = self.summed(key, np.zeros_like(block), block, sign)
             self._insert(key, number, first, pack(block))
 
     def _add_rows(
@@ -248,7 +282,7 @@ class Evidence:
                 continue
             ours = self.read_band(key, band)
             mine = slice(first - band.first_row, past - band.first_row)
-            ours[mine] = self._sum(key, ours[mine], theirs, sign)
+            ours[mine] = self.summed(key, ours[mine], theirs, sign)
             blob = pack(ours)
             self._database.connection.execute(
                 update(PlaneRow)
@@ -296,7 +330,14 @@ class Evidence:
                 f"{stored[1].name} of shape {stored[0]}, what is to be added is {dtype.name} of shape {shape}"
             )
 
-    def _sum(self, key: PlaneKey, ours: NDArray[Any], theirs: NDArray[Any], sign: int) -> NDArray[Any]:
+    def summed(self, key: PlaneKey, ours: NDArray[Any], theirs: NDArray[Any], sign: int = 1) -> NDArray[Any]:
+        """Return the sum, or the difference, of parts of a plane.
+
+        Raises
+        ------
+        CatalogError
+            If it leaves the range of their type.
+        """
         try:
             return added(ours, theirs, sign)
         except OverflowError as error:

@@ -6,12 +6,14 @@ The thresholds follow from the number of photosites and from how many stand out,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model import counts as counted
 from defectmap.model.clusters import grow_clusters
+from defectmap.model.counts import Counts
 from defectmap.model.defects import Structure, StructureKind
 from defectmap.model.echoes import SMEAR, prominence, unexplained
 from defectmap.model.evidence import PlaneEvidence
@@ -23,14 +25,12 @@ from defectmap.model.prediction import PlaneModel
 from defectmap.model.scores import (
     FILTERS,
     SCORES,
+    SPREAD_FIELDS,
+    GaussianScores,
     calm_edges,
-    filter_score,
-    known_sites,
-    spread_at,
     standardise,
-    tie_score,
-    vote_score,
 )
+from defectmap.model.sums import VALUE_FIELDS, Sums, around
 from defectmap.model.tails import FAR, NEAR, ChanceTail, discovery_score, normal_score
 
 FALSE_DEFECTS = 0.0015
@@ -57,11 +57,18 @@ _FRAMES_FOR_LINES = 12
 _LINK, _LINKED = 3, 3.0
 """Sites of a JPEG with such a score, so near to each other, are of one piece."""
 
+_LEAST = 2.5
+"""Counts with a smaller score say nothing: less than half a deviation below what links sites."""
+
+_HEAP = 10
+"""Rows and columns around a candidate whose mean values heaps of them may ask for."""
+
 _SAMPLES = 400
 """Sites of a line that stand for all of it."""
 
 
 Mean = Callable[[NDArray[np.int64]], NDArray[np.float64]]
+Outstanding = Mapping[str, tuple[NDArray[np.int64], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +133,10 @@ class Candidates:
         Bad lines and lattices, whose members are not among the sites.
     span : ndarray of shape (n,), int64
         Longer side of what stands out in one piece with the site, in sites; 1 where that is not looked at.
+    centres : dict of str to ndarray
+        Usual value of each Gaussian score before it is standardised, see `GaussianScores`.
+    counts : Counts
+        Of the whole plane.
     asked, suspected : float
         Normal score that is asked of a defect, and of a suspect.
     looked_at : dict of str to float
@@ -140,6 +151,8 @@ class Candidates:
     beside: NDArray[np.int64]
     structures: tuple[Structure, ...]
     span: NDArray[np.int64]
+    centres: dict[str, NDArray[np.float64]]
+    counts: Counts
     asked: float = 0.0
     suspected: float = 0.0
     looked_at: dict[str, float] = field(default_factory=dict)
@@ -157,13 +170,14 @@ def gaussian_threshold(photosites: int, tests: int = 2 * len(SCORES)) -> float:
 
 
 def decide(
-    evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules, look_at: int | None = None
+    evidence: PlaneEvidence | Sums, model: PlaneModel, rules: PlaneRules, look_at: int | None = None
 ) -> Candidates:
     """Find the photosites that deviate beyond what chance explains.
 
     Parameters
     ----------
-    evidence : PlaneEvidence
+    evidence : PlaneEvidence or Sums
+        Read by bands of rows, several times.
     model : PlaneModel
         The prediction that the evidence was gathered with.
     rules : PlaneRules
@@ -175,45 +189,61 @@ def decide(
     Candidates
         Without the echoes of stronger ones.
     """
-    limit = gaussian_threshold(evidence.sums["n"].size)
-    planes, lines = _levelled_scores(evidence, model, rules, limit)
-    unlikely = _unlikely(planes, evidence, rules, limit)
+    sums = Sums.of(evidence)
+    limit = gaussian_threshold(sums.size)
+    counts = Counts.of(sums)
+    scores = GaussianScores.of(sums, rules.period)
+    lines, worse, excess = _levelled(scores, counts.frames, model, rules, limit)
+    unlikely = _unlikely(scores, counts.outstanding(sums, _LEAST), counts.frames, rules, limit)
     for line in lines:
         for part in line.slices():
             unlikely[part] = 0
-    mean = _mean_of(evidence)
-    if lines and not rules.smeared:
-        level = filter_score(evidence, "level", rules.period)
-        level[~known_sites(evidence, "level")] = np.nan
-        worse, excess = worse_than_their_line(lines, level, rules.period, limit)
-        unlikely.ravel()[worse] = excess * np.float32(limit)
+    unlikely.ravel()[worse] = excess * np.float32(limit)
     found = np.flatnonzero(unlikely >= _LOWEST).astype(np.int64)
     if rules.smeared:
         # Before counting discoveries: a smeared defect is one, not as many as sites show it.
-        clear = prominence(found, evidence, model)
+        _hold_values(sums, found, model)
+        clear = prominence(found, sums, model)
         sure = unlikely.ravel()[found] >= limit
         found = found[unexplained(found, clear, sure, unlikely.shape, rules.reach, rules.dominance)]
     tests = unlikely.size * 2 * len(SCORES)
     found = _discovered(found, unlikely, tests)
+    sums.hold(dict.fromkeys((*counted.FIELDS, *SPREAD_FIELDS), found))
+
+    def all_scores(sites: NDArray[np.int64]) -> dict[str, NDArray[np.float32]]:
+        return scores.at(sites) | {"votes": counts.votes(sums, sites), "ties": counts.ties(sums, sites)}
+
     beside = found
     lattices: tuple[Structure, ...] = ()
     if not rules.smeared:
-        found, beside, lattices = _without_echoes(found, planes, unlikely, mean, model, rules)
+        found, beside, lattices = _without_echoes(found, all_scores(found), unlikely, sums, model, rules)
     # Once more: neither echoes nor the members of a lattice count.
     kept = np.isin(found, _discovered(found, unlikely, tests))
     found, beside = found[kept], beside[kept]
-    scores = unlikely.ravel()[found]
-    asked = discovery_score(scores, tests, FALSE_DEFECTS, rules.spare_alarms)
-    suspected = discovery_score(scores, tests, FALSE_DISCOVERIES)
-    strength = unlikely / np.float32(asked)
-    result = _candidates(
-        found, beside, (*lines, *lattices), planes, unlikely, strength, evidence, model, rules
-    )
+    sums.hold(dict.fromkeys((*counted.FIELDS, *SPREAD_FIELDS), found))
+    asked = discovery_score(unlikely.ravel()[found], tests, FALSE_DEFECTS, rules.spare_alarms)
+    prominent = prominence(found, sums, model) if rules.smeared else unlikely.ravel()[found]
+    order = np.lexsort((found, -prominent))
+    found, beside = found[order], beside[order]
     looked_at = {}
     if look_at is not None:
-        every = planes | {"unlikely": unlikely}
-        looked_at = {name: float(plane.ravel()[look_at]) for name, plane in every.items()}
-    return replace(result, asked=asked, suspected=suspected, looked_at=looked_at)
+        here = np.array([look_at])
+        every = all_scores(here) | {"unlikely": unlikely.ravel()[here]}
+        looked_at = {name: float(one[0]) for name, one in every.items()}
+    return Candidates(
+        sites=found,
+        strength=unlikely.ravel()[found] / np.float32(asked),
+        scores=all_scores(found),
+        spread=scores.spread.standardised(sums, found),
+        beside=beside,
+        structures=(*lines, *lattices),
+        span=_spans(found, unlikely, scores.known["level"], rules),
+        centres=scores.centres,
+        counts=counts,
+        asked=asked,
+        suspected=discovery_score(unlikely.ravel()[found], tests, FALSE_DISCOVERIES),
+        looked_at=looked_at,
+    )
 
 
 def _discovered(sites: NDArray[np.int64], unlikely: NDArray[np.float32], tests: int) -> NDArray[np.int64]:
@@ -222,35 +252,40 @@ def _discovered(sites: NDArray[np.int64], unlikely: NDArray[np.float32], tests: 
     return sites[scores >= discovery_score(scores, tests, FALSE_DISCOVERIES)]
 
 
-def _levelled_scores(
-    evidence: PlaneEvidence, model: PlaneModel, rules: PlaneRules, limit: float
-) -> tuple[dict[str, NDArray[np.float32]], list[Structure]]:
-    """Return the scores less the fixed pattern of columns and rows, and the bad lines."""
-    frames = int(evidence.sums["n"].max(initial=0))
-    planes = {name: filter_score(evidence, name, rules.period) for name in FILTERS}
+def _levelled(
+    scores: GaussianScores, frames: int, model: PlaneModel, rules: PlaneRules, limit: float
+) -> tuple[list[Structure], NDArray[np.int64], NDArray[np.float32]]:
+    """Take the fixed pattern of columns and rows out of the scores; return the bad lines.
+
+    Returns
+    -------
+    lines : list of Structure
+    worse : ndarray of shape (n,), int64
+        Flat sites on them that are bad by themselves.
+    excess : ndarray of shape (n,), float32
+        By how much, in units of the limit.
+    """
     listed: list[Structure] = []
     bad: list[Structure] = []
     slight: list[Structure] = []
+    planes, known = scores.planes, scores.known
     if not rules.smeared and frames >= _FRAMES_FOR_LINES:
         for name in ("level", "dose"):
-            known = known_sites(evidence, name)
-            found = find_lines(planes[name], known, rules.period, visible_threshold(limit, frames))
+            found = find_lines(planes[name], known[name], rules.period, visible_threshold(limit, frames))
             listed += [s for s in found.bad if not any(s.kind is t.kind and s.touches(t, 0) for t in listed)]
             bad += found.bad
             slight += found.slight
+    worse, excess = worse_than_their_line(listed, planes["level"], known["level"], rules.period, limit)
     if rules.smeared:
         listed += _printed_lines(planes["level"], limit)
     # All filters have to know them: a line bad by half would shift the median of its healthy rest.
     lines = Lines(tuple(bad), tuple(slight))
     for name, score in planes.items():
-        known = known_sites(evidence, name)
-        without_fixed_pattern(score, known, rules.period, lines)
+        without_fixed_pattern(score, known[name], rules.period, lines)
         # The pattern was part of the MAD; that of coarse coding must not shrink again.
-        standardise(score, known, rules.period, 1.0 if rules.smeared else 0.0)
-        calm_edges(score, known, model.pad)
-    planes["votes"] = vote_score(evidence)
-    planes["ties"] = tie_score(evidence)
-    return planes, listed
+        standardise(score, known[name], rules.period, 1.0 if rules.smeared else 0.0)
+        calm_edges(score, known[name], model.pad)
+    return listed, worse, excess
 
 
 def _printed_lines(score: NDArray[np.float32], limit: float) -> list[Structure]:
@@ -271,50 +306,63 @@ def _printed_lines(score: NDArray[np.float32], limit: float) -> list[Structure]:
 
 
 def _measured_tails(
-    planes: Mapping[str, NDArray[np.float32]], limit: float
-) -> dict[tuple[str, int], ChanceTail]:
-    """Measure the tails of the Gaussian scores on all sites that no score makes a defect."""
-    healthy = np.ones(planes["votes"].shape, bool)
-    for plane in planes.values():
-        healthy &= np.abs(plane) < limit
+    planes: Mapping[str, NDArray[np.float32]], outstanding: Outstanding, limit: float
+) -> dict[str, tuple[ChanceTail, ChanceTail]]:
+    """Measure the tails of the Gaussian scores, above and below, on all sites but defects by any score."""
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    scores, bounds = [planes[name] for name in FILTERS], np.array([limit, NEAR, FAR], np.float32)
+    beyond = kernels.tails(*scores, *bounds)
+    # Those that a count makes a defect were taken for healthy: few.
+    defects = np.unique(np.concatenate([sites[np.abs(z) >= limit] for sites, z in outstanding.values()]))
+    beyond -= kernels.tails(*(plane.ravel()[defects][None] for plane in scores), *bounds)
+    shares = beyond / scores[0].size
     return {
-        (name, sign): ChanceTail.of(
-            *(np.count_nonzero((sign * planes[name] > z) & healthy) / healthy.size for z in (NEAR, FAR))
-        )
-        for name in FILTERS
-        for sign in (1, -1)
+        name: (ChanceTail.of(*above), ChanceTail.of(*below))
+        for name, (above, below) in zip(FILTERS, shares.tolist(), strict=True)
     }
 
 
 def _unlikely(
-    planes: Mapping[str, NDArray[np.float32]], evidence: PlaneEvidence, rules: PlaneRules, limit: float
+    scores: GaussianScores, outstanding: Outstanding, frames: int, rules: PlaneRules, limit: float
 ) -> NDArray[np.float32]:
-    """Return of each site the normal score that is as unlikely by chance as its most unlikely score."""
-    few = 1.0 + _FEW_FRAMES / max(int(evidence.sums["n"].max(initial=0)), 1)
-    result = np.maximum(np.abs(planes["votes"]) - np.float32(0.5 * rules.spare_votes), planes["ties"])
-    np.maximum(result, 0, out=result)
-    tails = {} if rules.smeared else _measured_tails(planes, limit)
-    for name in FILTERS:
-        score = planes[name]
+    """Return of each site the normal score that is as unlikely by chance as its most unlikely score.
+
+    Counts have a say where they come to `_LEAST`.
+    """
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    few = 1.0 + _FEW_FRAMES / max(frames, 1)
+    result = np.zeros(scores.planes["level"].shape, np.float32)
+    sites, votes = outstanding["votes"]
+    result.ravel()[sites] = np.maximum(np.abs(votes) - np.float32(0.5 * rules.spare_votes), 0)
+    sites, ties = outstanding["ties"]
+    result.ravel()[sites] = np.maximum(result.ravel()[sites], ties)
+    tails = {} if rules.smeared else _measured_tails(scores.planes, outstanding, limit)
+    for name, score in scores.planes.items():
         if rules.smeared:
-            wide = tail_widening(score, known_sites(evidence, name), limit, rules.reach)
-            np.maximum(result, np.abs(score) / np.float32(max(few, wide)), out=result)
+            wide = tail_widening(score, scores.known[name], limit, rules.reach)
+            kernels.raise_sizes(result, score, np.float32(max(few, wide)))
             continue
-        if name == "level" and evidence.sums["offset_weight"].any():
+        if name == "level" and scores.known["offset"].any():
             # Where exposures are known, whatever is wrong with a photosite has a filter that fits it better.
             continue
-        for sign in (1, -1):
-            calibrated = tails[name, sign].calibrated(sign * score)
-            np.minimum(calibrated, sign * score, out=calibrated)
-            np.maximum(result, calibrated / np.float32(few), out=result)
+        slopes, shifts = np.array([tail.line for tail in tails[name]], np.float32).T.copy()
+        kernels.raise_calibrated(result, score, slopes, shifts, np.float32(few))
     return result
 
 
-def _mean_of(evidence: PlaneEvidence) -> Mean:
+def _hold_values(sums: Sums, sites: NDArray[np.int64], model: PlaneModel) -> None:
+    """Read the values of sites and of the neighbours that predict them, all at once."""
+    near = np.concatenate([sites, model.neighbours(sites, sums.shape).ravel()])
+    sums.hold(dict.fromkeys(VALUE_FIELDS, near))
+
+
+def _mean_of(sums: Sums) -> Mean:
     """Return what looks up the mean value of flat sites, NaN where no frame counts."""
 
     def mean(sites: NDArray[np.int64]) -> NDArray[np.float64]:
-        state = evidence.value_at(sites)
+        state = sums.value_at(sites)
         return np.where(state.n > 0, state.mean, np.nan)
 
     return mean
@@ -322,23 +370,24 @@ def _mean_of(evidence: PlaneEvidence) -> Mean:
 
 def _without_echoes(
     found: NDArray[np.int64],
-    planes: Mapping[str, NDArray[np.float32]],
+    scores: Mapping[str, NDArray[np.float32]],
     unlikely: NDArray[np.float32],
-    mean: Mean,
+    sums: Sums,
     model: PlaneModel,
     rules: PlaneRules,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], tuple[Structure, ...]]:
     """Drop echoes and the members of lattices, and add what clusters hid."""
+    sums.hold(dict.fromkeys(VALUE_FIELDS, around(found, sums.shape, _HEAP)))
     grown = grow_clusters(
         found,
         unlikely.ravel()[found],
-        mean,
+        _mean_of(sums),
         unlikely.shape,
         model.colours,
         reach=rules.reach,
         dominance=rules.dominance,
     )
-    table = np.stack([planes[name].ravel()[found] for name in SCORES])
+    table = np.stack([scores[name] for name in SCORES])
     deciding = np.take_along_axis(table, np.abs(table).argmax(axis=0)[None], axis=0)[0]
     signs = np.sign(deciding).astype(np.int64)
     rows, cols = np.divmod(found, unlikely.shape[1])
@@ -354,33 +403,14 @@ def _without_echoes(
     return sites, np.concatenate([found[single], found[grown.beside]]), lattices
 
 
-def _candidates(
-    sites: NDArray[np.int64],
-    beside: NDArray[np.int64],
-    structures: tuple[Structure, ...],
-    planes: Mapping[str, NDArray[np.float32]],
-    unlikely: NDArray[np.float32],
-    strength: NDArray[np.float32],
-    evidence: PlaneEvidence,
-    model: PlaneModel,
-    rules: PlaneRules,
-) -> Candidates:
-    prominent = prominence(sites, evidence, model) if rules.smeared else unlikely.ravel()[sites]
-    order = np.lexsort((sites, -prominent))
-    sites = sites[order]
-    span = np.ones(sites.size, np.int64)
-    if rules.smeared and sites.size:
-        from defectmap.model.pattern_kernels import spans  # noqa: PLC0415 - compiled code loads slowly
+def _spans(
+    sites: NDArray[np.int64], unlikely: NDArray[np.float32], said: NDArray[np.bool_], rules: PlaneRules
+) -> NDArray[np.int64]:
+    """Return of each site of a smeared plane how far what stands out in one piece with it reaches."""
+    if not rules.smeared or not sites.size:
+        return np.ones(sites.size, np.int64)
+    from defectmap.model.pattern_kernels import spans  # noqa: PLC0415 - compiled code loads slowly
 
-        # A site that never says anything is one that lies in clipped white: a frame, a letter.
-        standing_out = (unlikely >= _LINKED) | (evidence.sums["n"] == 0)
-        span = spans(standing_out, sites, _LINK)
-    return Candidates(
-        sites,
-        strength.ravel()[sites],
-        {name: plane.ravel()[sites] for name, plane in planes.items()},
-        spread_at(sites, evidence, rules.period),
-        beside[order],
-        structures,
-        span,
-    )
+    # A site that never says anything is one that lies in clipped white: a frame, a letter.
+    found: NDArray[np.int64] = spans((unlikely >= _LINKED) | ~said, sites, _LINK)
+    return found

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.prediction import PlaneModel
+from defectmap.model.sums import Sums
 
 SMEAR = 4
 """Rows and columns over which demosaicing and sharpening spread a defect of a JPEG."""
@@ -15,7 +15,7 @@ _STILL = 0.25
 """A site of a JPEG with less than this share of its neighbours' variance does not follow the light."""
 
 
-def prominence(sites: NDArray[np.int64], evidence: PlaneEvidence, model: PlaneModel) -> NDArray[np.float64]:
+def prominence(sites: NDArray[np.int64], evidence: Sums, model: PlaneModel) -> NDArray[np.float64]:
     """Return how much sites of a smeared plane differ from their neighbours over all frames, in DN.
 
     The score says little of it: it is clipped. The mean picture does, but for a site that keeps to one level,

@@ -8,8 +8,9 @@ one of least squares, in which the strong ones count most.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from defectmap.model.defects import Defect
 from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.sums import VALUE_FIELDS, Sums, around
 
 Floats = NDArray[np.float64]
 Phase = tuple[str, int, int]
@@ -117,28 +119,35 @@ class Footprints:
         return cls(shapes, document.get("usual_dn"))
 
 
-def learn(planes: Mapping[str, PlaneEvidence], defects: Iterable[Defect]) -> Footprints:
+def learn(planes: Mapping[str, PlaneEvidence] | Mapping[str, Sums], defects: Sequence[Defect]) -> Footprints:
     """Learn the footprints of a stream of JPEGs from its evidence.
 
     Parameters
     ----------
-    planes : mapping of plane name to PlaneEvidence
+    planes : mapping of plane name to PlaneEvidence or Sums
         "luma", "blue" and "red"; of grey pictures nothing is learned but the usual level.
-    defects : iterable of Defect
+    defects : sequence of Defect
         Of the luma grid.
 
     Returns
     -------
     Footprints
     """
-    means = {name: _mean(part) for name, part in planes.items()}
-    if "luma" not in means:
+    sums = {name: Sums.of(part) for name, part in planes.items()}
+    if "luma" not in sums:
         return Footprints()
-    counted = planes["luma"].sums["n"] > 0
-    usual = float(means["luma"][counted].mean()) if counted.any() else None
-    if not {"blue", "red"} <= means.keys():
+    usual = _usual(sums["luma"])
+    if not {"blue", "red"} <= sums.keys():
         return Footprints({}, usual)
-    return Footprints(learn_from_means(means["luma"], means["blue"], means["red"], defects), usual)
+    sites = [(defect.row, defect.col) for defect in defects]
+    pictures = [
+        _MeanPicture.of(sums["luma"], sites, LUMA_REACH),
+        *(
+            _MeanPicture.of(sums[name], [(row // 2, col // 2) for row, col in sites], CHROMA_REACH)
+            for name in ("blue", "red")
+        ),
+    ]
+    return Footprints(_learned(pictures, defects), usual)
 
 
 def learn_from_means(
@@ -156,6 +165,36 @@ def learn_from_means(
     -------
     dict of Phase to Footprint
     """
+    return _learned([_MeanPicture(m.shape, partial(_window, m)) for m in (luma, blue, red)], defects)
+
+
+def _window(mean: Floats, rows: slice, cols: slice) -> Floats:
+    return mean[rows, cols]
+
+
+@dataclass(frozen=True, slots=True)
+class _MeanPicture:
+    """A plane of the mean picture, of which windows can be asked for."""
+
+    shape: tuple[int, ...]
+    window: Callable[[slice, slice], Floats]
+
+    @classmethod
+    def of(cls, sums: Sums, sites: Iterable[tuple[int, int]], reach: int) -> _MeanPicture:
+        """Have the surroundings of some sites at hand."""
+        width = sums.shape[1]
+        flat = np.array([row * width + col for row, col in sites], np.int64)
+        sums.hold(dict.fromkeys(VALUE_FIELDS, around(flat, sums.shape, reach + _RING)))
+
+        def window(rows: slice, cols: slice) -> Floats:
+            inside = np.arange(rows.start, rows.stop)[:, None] * width + np.arange(cols.start, cols.stop)
+            return np.asarray(sums.value_at(inside).mean, np.float64)
+
+        return cls(sums.shape, window)
+
+
+def _learned(pictures: Sequence[_MeanPicture], defects: Iterable[Defect]) -> dict[Phase, Footprint]:
+    luma, blue, red = pictures
     spots: dict[Phase, list[tuple[Floats, Floats, Floats]]] = {}
     for defect in defects:
         row, col = defect.row, defect.col
@@ -182,16 +221,22 @@ def _joined(spots: list[tuple[Floats, Floats, Floats]]) -> Footprint:
     return Footprint(luma, blue, red, len(spots))
 
 
-def _mean(plane: PlaneEvidence) -> Floats:
-    return np.asarray(plane.value.mean, np.float64)
+def _usual(luma: Sums) -> float | None:
+    """Return the mean of the mean values of all sites that some frame counts of."""
+    total, counted = 0.0, 0
+    for band in luma.bands("n", "value_sum"):
+        known = band.sums["n"] > 0
+        total += float((band.sums["value_sum"][known] / band.sums["n"][known]).sum())
+        counted += int(np.count_nonzero(known))
+    return total / counted if counted else None
 
 
-def _spot(mean: Floats, row: int, col: int, reach: int) -> tuple[Floats, float] | None:
+def _spot(mean: _MeanPicture, row: int, col: int, reach: int) -> tuple[Floats, float] | None:
     """Return what a window has more than a smooth surface through its ring, and how rough the ring is."""
     wide = reach + _RING
     if min(row, col) < wide or row + wide >= mean.shape[0] or col + wide >= mean.shape[1]:
         return None
-    window = mean[row - wide : row + wide + 1, col - wide : col + wide + 1]
+    window = mean.window(slice(row - wide, row + wide + 1), slice(col - wide, col + wide + 1))
     ring, terms = _surface(wide, reach)
     weights = np.linalg.lstsq(terms[ring], window.ravel()[ring], rcond=None)[0]
     rest = (window.ravel() - terms @ weights).reshape(window.shape)

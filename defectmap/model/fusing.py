@@ -10,10 +10,10 @@ import numpy as np
 
 from defectmap.model.decide import JPEG_CHROMA, JPEG_LUMA, Candidates, PlaneRules, mosaic_rules
 from defectmap.model.defects import Defect
-from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.jpeg_kinds import mean_contrast
 from defectmap.model.prediction import PlaneModel, chroma_model, luma_model, mosaic_model
 from defectmap.model.sensor import Grid, MosaicGeometry
+from defectmap.model.sums import Sums
 
 _PATTERN = 6
 """So many linked spots of a JPEG are a pattern that is printed into the pictures."""
@@ -154,13 +154,13 @@ def _inset(entry: Defect, grid: Grid) -> tuple[int, int, tuple[bool, bool]]:
 
 def one_per_defect(
     candidates: Mapping[str, Candidates],
-    planes: Mapping[str, PlaneEvidence],
+    planes: Mapping[str, Sums],
     setup: Mapping[str, tuple[PlaneModel, PlaneRules]],
 ) -> list[Found]:
     """Put the planes of a JPEG together: a chroma candidate near another only tints it."""
     found: list[Found] = []
     for name, part in candidates.items():
-        width = planes[name].sums["n"].shape[1]
+        width = planes[name].shape[1]
         for index, site in enumerate(part.sites.tolist()):
             row, col = divmod(site, width)
             if name in {"blue", "red"}:
@@ -172,9 +172,9 @@ def one_per_defect(
     return found
 
 
-def _centre_in_luma(luma: PlaneEvidence, model: PlaneModel, row: int, col: int) -> tuple[int, int]:
+def _centre_in_luma(luma: Sums, model: PlaneModel, row: int, col: int) -> tuple[int, int]:
     """Return the luma site with the largest contrast of the mean picture in the 2x2 under a chroma site."""
-    height, width = luma.sums["n"].shape
+    height, width = luma.shape
     near = [(min(r, height - 1), min(c, width - 1)) for r in (row, row + 1) for c in (col, col + 1)]
     flat = np.array([r * width + c for r, c in near])
     around = model.neighbours(flat, luma.shape)
@@ -182,7 +182,7 @@ def _centre_in_luma(luma: PlaneEvidence, model: PlaneModel, row: int, col: int) 
     return near[int(np.argmax(np.abs(contrast)))]
 
 
-def tint(planes: Mapping[str, PlaneEvidence], one: Found) -> str:
+def tint(planes: Mapping[str, Sums], one: Found) -> str:
     """Return the colour that a defect of a JPEG tints the picture with: R, G, B, or W for none."""
     if "blue" not in planes:
         return "W"

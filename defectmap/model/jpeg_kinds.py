@@ -13,8 +13,8 @@ import numpy as np
 
 from defectmap.model.classify import SiteRecord, Verdict
 from defectmap.model.defects import Kind
-from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.prediction import chroma_model, luma_model
+from defectmap.model.sums import Sums
 
 _TINT = {"R": 0.5 / 0.299, "B": 0.5 / 0.114}
 """Change of chroma over that of luma where one primary alone changes (ITU-T T.871, JFIF)."""
@@ -82,14 +82,14 @@ def _lost(site: SiteRecord) -> float:
     return 0.5 * (lost - float((excess * light).sum() / max(float((light**2).sum()), 1.0)))
 
 
-def spot_spread(planes: Mapping[str, PlaneEvidence], places: Iterable[tuple[int, int]]) -> dict[str, float]:
+def spot_spread(planes: Mapping[str, Sums], places: Iterable[tuple[int, int]]) -> dict[str, float]:
     """Measure how much of a spot's depth its four nearest pixels share, by the colour of its photosite.
 
     The coarser the coding, the flatter and wider the spots. The sum over a spot it hardly changes.
 
     Parameters
     ----------
-    planes : mapping of plane name to PlaneEvidence
+    planes : mapping of plane name to Sums
     places : iterable of (row, col)
         Candidates, of the luma grid; the dark ones tell.
 
@@ -115,12 +115,12 @@ def spot_spread(planes: Mapping[str, PlaneEvidence], places: Iterable[tuple[int,
     return {colour: max(sides[colour] / peak, 0.0) for colour, peak in peaks.items()}
 
 
-def site_colour(planes: Mapping[str, PlaneEvidence], row: int, col: int) -> str:
+def site_colour(planes: Mapping[str, Sums], row: int, col: int) -> str:
     """Return the colour of the photosite under a pixel, by what it does to the mean chroma.
 
     Parameters
     ----------
-    planes : mapping of plane name to PlaneEvidence
+    planes : mapping of plane name to Sums
     row, col : int
         Of the luma grid.
 
@@ -143,7 +143,7 @@ def site_colour(planes: Mapping[str, PlaneEvidence], row: int, col: int) -> str:
     return letter if shares[letter] > _TINTED else "G"
 
 
-def mean_contrast(planes: Mapping[str, PlaneEvidence], name: str, row: int, col: int) -> float:
+def mean_contrast(planes: Mapping[str, Sums], name: str, row: int, col: int) -> float:
     """Return the mean value at a pixel of the luma grid less the median of its neighbours', in DN."""
     plane = planes[name]
     scale, model = (1, luma_model()) if name == "luma" else (2, chroma_model())

@@ -17,7 +17,11 @@ _Ints = NDArray[np.int64]
 
 
 def worse_than_their_line(
-    lines: Iterable[Structure], score: NDArray[np.float32], period: tuple[int, int], limit: float
+    lines: Iterable[Structure],
+    score: NDArray[np.float32],
+    known: NDArray[np.bool_],
+    period: tuple[int, int],
+    limit: float,
 ) -> tuple[_Ints, NDArray[np.float32]]:
     """Find the members of bad lines that are bad by themselves, as a stuck one in a slightly bright column.
 
@@ -30,7 +34,8 @@ def worse_than_their_line(
     lines : iterable of Structure
         Bad columns and rows in coordinates of the plane.
     score : ndarray of shape (rows, cols), float32
-        Standardised, NaN where unknown.
+        Standardised.
+    known : ndarray of shape (rows, cols), bool
     period : tuple of int
         Rows and columns of the CFA.
     limit : float
@@ -53,7 +58,8 @@ def worse_than_their_line(
             members = sites[place % period[along] == phase]
             if members.size < _FEWEST:
                 continue
-            off = _off_line(score.ravel()[members])
+            values = score.ravel()[members]
+            off = _off_line(np.where(known.ravel()[members], values, np.float32(np.nan)))
             spread = max(1.4826 * float(np.median(np.abs(off))), 1.0)
             strength = np.abs(off) / (limit * spread)
             worse = strength > _CLEARLY

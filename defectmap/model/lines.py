@@ -121,6 +121,8 @@ def without_fixed_pattern(
     reach : int
         Rows or columns beside a bad line that its shift may reach.
     """
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
     lines = lines or Lines()
     trusted = known
     if lines.bad or lines.slight:
@@ -133,10 +135,10 @@ def without_fixed_pattern(
         for line in lines.bad:  # what lies along one shares its shift
             rows_near = slice(max(line.top - reach, 0), line.bottom + reach)
             measured[rows_near, max(line.left - reach, 0) : line.right + reach] = False
-    for values, good, (rows, _) in ((score, measured, period), (score.T, measured.T, period[::-1])):
-        pattern = _pattern(values, good, rows).removable()
-        for phase in range(rows):
-            values[phase::rows] -= pattern[phase]
+    columns = _pattern(score, measured, period[0]).removable()
+    for phase in range(period[0]):
+        score[phase :: period[0]] -= columns[phase]
+    kernels.less_row_pattern(score, _pattern(score.T, measured.T, period[1]).removable())
     for line in lines.slight:
         part = next(line.slices())
         trusted[part] = known[part]
@@ -183,13 +185,10 @@ def find_lines(
         Columns and rows in coordinates of the plane. `strength` is the median score of the members, in units
         of the noise of healthy sites.
     """
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
     columns, rows = _pattern(score, known, period[0]), _pattern(score.T, known.T, period[1])
-    flat = score.copy()
-    for values, pattern, phases in ((flat, columns, period[0]), (flat.T, rows, period[1])):
-        ordinary = pattern.ordinary()
-        for phase in range(phases):
-            values[phase::phases] -= ordinary[phase]
-    flat *= known
+    flat = kernels.flattened(score, known, columns.ordinary(), rows.ordinary())
     noise = _noise(flat, known)
     if noise == 0.0:
         return Lines()
@@ -199,10 +198,9 @@ def find_lines(
     for kind, pattern in ((StructureKind.COLUMN, columns), (StructureKind.ROW, rows)):
         across = kind is StructureKind.ROW
         demanded = max(threshold, _ORDINARY * float(pattern.spreads.max()) / noise)
-        plane = (flat.T, known.T) if across else (flat, known)
         strong: list[Structure] = []
         weak: list[Structure] = []
-        for first, last, column, step, sign, strength, listed in _scan(*plane, demanded):
+        for first, last, column, step, sign, strength, listed in _scan(flat, known, demanded, across):
             box = (column, first, column + 1, last) if across else (first, column, last, column + 1)
             period_of = (1, step) if across else (step, 1)
             line = Structure(kind, *box, period=period_of, strength=strength, sign=sign)
@@ -273,19 +271,20 @@ def _level_beside(
 
 
 def _scan(
-    flat: _Plane, known: _Known, demanded: float
+    flat: _Plane, known: _Known, demanded: float, across: bool
 ) -> Iterator[tuple[int, int, int, int, int, float, bool]]:
-    """Yield the runs that stand out in the columns of a plane in units of its noise.
+    """Yield the runs that stand out in the columns of a plane, or across in its rows, in units of its noise.
 
     Each is (first row, row beyond the last, column, step, sign, strength, whether it is as strong as
     demanded).
     """
-    length, width = flat.shape
+    length, width = flat.shape[::-1] if across else flat.shape
     if length < _FEWEST:
         return
-    for column in _promising(flat, demanded).tolist():
-        needed = demanded * (_EDGE_DEMAND if min(column, width - 1 - column) < _EDGE else 1.0)
-        values, free = flat[:, column].astype(np.float64), known[:, column].copy()
+    for column in _promising(flat, known, demanded, across).tolist():
+        needed = _needed(column, width, demanded)
+        lane = (column, slice(None)) if across else (slice(None), column)
+        values, free = flat[lane].astype(np.float64), known[lane].copy()
         for least, step, start in (
             (least, step, start) for least in (needed, _SLIGHT) for step, start in ((1, 0), (2, 0), (2, 1))
         ):
@@ -299,15 +298,36 @@ def _scan(
                     yield begin, end, column, step, sign, strength, least == needed
 
 
-def _promising(flat: _Plane, demanded: float) -> NDArray[np.int64]:
-    """Return the columns with a block of rows whose mean comes near: others need no look at every site."""
-    starts = np.arange(0, flat.shape[0], _BLOCK)
-    near = np.zeros(flat.shape[1], bool)
-    for least, share in ((demanded, 0.3), (_SLIGHT, 0.5)):
-        clip = np.float32(1.5 * least)
-        blocks = np.add.reduceat(np.clip(flat, -clip, clip), starts, axis=0)
-        near |= (np.abs(blocks) > share * least * _BLOCK).any(axis=0)
-    return np.flatnonzero(near)
+def _needed(column: int, width: int, demanded: float) -> float:
+    return demanded * (_EDGE_DEMAND if min(column, width - 1 - column) < _EDGE else 1.0)
+
+
+def _promising(flat: _Plane, known: _Known, demanded: float, across: bool) -> NDArray[np.int64]:
+    """Return the columns, or rows, that may hold a run: others need no closer look.
+
+    They have a block of sites whose mean comes near what is demanded, and a run whose sum comes to it.
+    """
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    leasts = np.array([demanded, _SLIGHT])
+    clips, limits = (1.5 * leasts).astype(np.float32), np.array([0.3, 0.5]) * leasts * _BLOCK
+    mark = kernels.promising_rows if across else kernels.promising_columns
+    length, width = flat.shape[::-1] if across else flat.shape
+    start, stride = (flat.shape[1], 1) if across else (1, flat.shape[1])
+    near = np.flatnonzero(mark(flat, _BLOCK, clips, limits))
+    holding = [
+        kernels.holds_runs(
+            flat.ravel(),
+            known.ravel(),
+            column * start,
+            stride,
+            length,
+            np.array([_needed(column, width, demanded), _SLIGHT]),
+            _FEWEST,
+        )
+        for column in near.tolist()
+    ]
+    return np.asarray(near[np.array(holding, bool)], np.int64)
 
 
 def _segments(values: NDArray[np.float64], free: _Known, demanded: float) -> list[tuple[int, int]]:

@@ -14,6 +14,7 @@ from defectmap.model.clusters import cluster_structures
 from defectmap.model.dating import date_site
 from defectmap.model.decide import (
     Candidates,
+    PlaneRules,
     decide,
     gaussian_threshold,
 )
@@ -24,11 +25,12 @@ from defectmap.model.faint import FaintSightings, glimpses
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
 from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
 from defectmap.model.lives import Judged, date_all, date_plainly
-from defectmap.model.prediction import PLANES, mosaic_model
-from defectmap.model.printed import still_pixels
-from defectmap.model.recording import Sighted, Surroundings, record
+from defectmap.model.prediction import PLANES, PlaneModel, mosaic_model
+from defectmap.model.printed import SURROUNDINGS, still_pixels
+from defectmap.model.recording import OWN_FIELDS, Sighted, Surroundings, record
 from defectmap.model.sensor import Grid, MosaicGeometry
 from defectmap.model.showing import Background, Seen
+from defectmap.model.sums import VALUE_FIELDS, Sums, around
 from defectmap.model.wandering import FocalWatch, doubting_wanderers
 
 SCENES_FOR_CERTAINTY = 3
@@ -40,7 +42,7 @@ _SIGHTED = ("value", "prediction", "sigma")
 def build_map(
     grid: Grid,
     geometry: MosaicGeometry | None,
-    planes: Mapping[str, PlaneEvidence],
+    planes: Mapping[str, PlaneEvidence] | Mapping[str, Sums],
     frames: Sequence[FrameFacts],
     sightings: Iterable[tuple[int, NDArray[np.void]]],
     faint: Iterable[tuple[int, FaintSightings]] = (),
@@ -52,7 +54,7 @@ def build_map(
     grid : Grid
     geometry : MosaicGeometry or None
         Of a raw stream.
-    planes : mapping of plane name to PlaneEvidence
+    planes : mapping of plane name to PlaneEvidence or Sums
     frames : sequence of FrameFacts
         All frames of the stream in order of capture.
     sightings : iterable of (int, ndarray of SIGHTING)
@@ -66,31 +68,39 @@ def build_map(
         In full-frame coordinates.
     """
     setup = {name: both for name, both in plane_setup(grid, geometry).items() if name in planes}
-    candidates = {name: decide(planes[name], *setup[name]) for name in setup}
-    found = one_per_defect(candidates, planes, setup)
+    sums = {name: Sums.of(planes[name]) for name in setup}
+    candidates = {name: decide(sums[name], *setup[name]) for name in setup}
+    _hold(candidates, sums, setup)
+    found = one_per_defect(candidates, sums, setup)
     watch = FocalWatch(
         [(one.row, one.col) for one in found], grid, [f.conditions.focal_length_mm for f in frames]
     )
     sighted = _gather(found, sightings if geometry is not None else watch.listening(sightings))
-    background = _background(planes)
+    background = _background(candidates.values())
     conditions, scenes = [frame.conditions for frame in frames], [frame.scene for frame in frames]
     white = float(geometry.white) if geometry is not None else 255.0
     around = {
         name: Surroundings.of(
-            planes[name], model, rules.period, conditions, scenes, white, rendered=name == "luma"
+            sums[name],
+            model,
+            candidates[name].centres,
+            conditions,
+            scenes,
+            white,
+            rendered=name == "luma",
         )
-        for name, (model, rules) in setup.items()
+        for name, (model, _) in setup.items()
     }
     spread = (
-        spot_spread(planes, [(one.row, one.col) for one in found if one.plane == "luma"])
-        if "luma" in planes
+        spot_spread(sums, [(one.row, one.col) for one in found if one.plane == "luma"])
+        if "luma" in sums
         else {}
     )
     entries = [
         _judge(
             one,
             candidates[one.plane],
-            planes,
+            sums,
             around[one.plane],
             sighted[one.plane, one.site],
             frames,
@@ -100,10 +110,10 @@ def build_map(
         )
         for one in found
     ]
-    entries = _dated(entries, found, sighted, faint, frames, geometry, planes, background)
+    entries = _dated(entries, found, sighted, faint, frames, geometry, sums, background)
     if geometry is None:
         spans = [int(candidates[one.plane].span[one.index]) for one in found]
-        still = still_pixels([(one.row, one.col) for one in found], planes["luma"])
+        still = still_pixels([(one.row, one.col) for one in found], sums["luma"])
         steady = doubting_wanderers(doubting_patterns(entries, grid, spans, still), watch.report(), grid)
         return DefectMap(grid, tuple(steady))
     structures = [
@@ -143,17 +153,41 @@ def _key(plane: int, site: int) -> int:
     return plane << 40 | site
 
 
-def _background(planes: Mapping[str, PlaneEvidence]) -> float:
+def _hold(
+    candidates: Mapping[str, Candidates],
+    sums: Mapping[str, Sums],
+    setup: Mapping[str, tuple[PlaneModel, PlaneRules]],
+) -> None:
+    """Have all at hand that verdicts ask for: of each plane in one pass, not site by site."""
+    steps = {name: 2 if name in {"blue", "red"} else 1 for name in sums}
+    # Every candidate of a JPEG is looked at in all of its planes.
+    places = [
+        np.stack(np.divmod(part.sites, sums[name].shape[1])) * steps[name]
+        for name, part in candidates.items()
+    ]
+    rows, cols = np.concatenate(places, axis=1)
+    for name, part in sums.items():
+        here = rows // steps[name] * part.shape[1] + cols // steps[name]
+        own = np.concatenate([candidates[name].sites, candidates[name].beside])
+        sites = np.concatenate([own, here])
+        near = [sites, setup[name][0].neighbours(sites, part.shape).ravel()]
+        if name == "luma":
+            # A site of chroma is one of four of luma.
+            near.append(around(here, part.shape, SURROUNDINGS + 1))
+        part.hold(dict.fromkeys(OWN_FIELDS, own) | dict.fromkeys(VALUE_FIELDS, np.concatenate(near)))
+
+
+def _background(candidates: Iterable[Candidates]) -> float:
     """Chance of a photosite to stand out in one frame."""
-    counted = sum(float(p.sums["n"].sum()) for p in planes.values())
-    stood_out = sum(float(p.sums["over"].sum() + p.sums["under"].sum()) for p in planes.values())
-    return stood_out / counted if counted else 0.0
+    counts = [part.counts for part in candidates]
+    said = sum(count.said for count in counts)
+    return sum(count.stood_out for count in counts) / said if said else 0.0
 
 
 def _judge(
     one: Found,
     part: Candidates,
-    planes: Mapping[str, PlaneEvidence],
+    planes: Mapping[str, Sums],
     around: Surroundings,
     sighted: Sighted,
     frames: Sequence[FrameFacts],
@@ -179,7 +213,7 @@ def _judge(
     if one.plane == "luma":
         mosaic_colour = site_colour(planes, one.row, one.col)
         verdict = jpeg_kind(known, mosaic_colour, spread.get(mosaic_colour, 0.0))
-    verdict = verdict or classify(known, gaussian_threshold(evidence.sums["n"].size))
+    verdict = verdict or classify(known, gaussian_threshold(evidence.size))
     strongest = int(part.beside[one.index])
     scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
     strength = float(part.strength[one.index])
@@ -210,9 +244,9 @@ def _missing(scenes: int, strength: float) -> str:
     return ", ".join(lacking)
 
 
-def _least_scenes(evidence: PlaneEvidence, site: int) -> int:
+def _least_scenes(evidence: Sums, site: int) -> int:
     """Fewest scenes that can have brought the mean score: each counts once and gives `Z_CLIP` at most."""
-    total = abs(int(evidence.sums["z_sum"].ravel()[site])) / ev.Z_UNIT
+    total = abs(int(evidence.at("z_sum", np.array([site]))[0])) / ev.Z_UNIT
     return int(np.ceil(total / ev.Z_CLIP))
 
 
@@ -223,7 +257,7 @@ def _dated(
     faint: Iterable[tuple[int, FaintSightings]],
     frames: Sequence[FrameFacts],
     geometry: MosaicGeometry | None,
-    planes: Mapping[str, PlaneEvidence],
+    planes: Mapping[str, Sums],
     background: float,
 ) -> list[Defect]:
     """Say when each was bad."""
@@ -260,8 +294,8 @@ def _dated(
     return [replace(entry, periods=periods) for entry, periods in zip(entries, lives, strict=True)]
 
 
-def _clearness(evidence: PlaneEvidence, site: int) -> float:
-    weight, frames = (float(evidence.sums[field].ravel()[site]) for field in ("light_weight", "n"))
+def _clearness(evidence: Sums, site: int) -> float:
+    weight, frames = (float(evidence.at(field, np.array([site]))[0]) for field in ("light_weight", "n"))
     return weight / max(frames, 1.0)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.scores import value_of_rank
 from defectmap.model.tails import normal_score
 
 _SHARE = 0.01
@@ -56,11 +57,15 @@ def tail_widening(score: NDArray[np.float32], known: NDArray[np.bool_], limit: f
     float
         More than 1.
     """
-    sizes = np.abs(score)
-    widening = _widening(sizes[known])
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    near = np.zeros(score.shape, bool)
+    widening = _widening(kernels.some_sizes(score, known, near, _PLENTY))
     for _ in range(_ROUNDS):
         # From above: a tail that is cut where a normal one ends is never found to be wide.
-        narrower = _widening(sizes[known & ~_around(sizes > limit * widening, reach)])
+        near[:] = False
+        kernels.mark_around(score, np.float32(limit * widening), reach, near)
+        narrower = _widening(kernels.some_sizes(score, known, near, _PLENTY))
         if narrower >= widening:
             break
         widening = narrower
@@ -69,20 +74,7 @@ def tail_widening(score: NDArray[np.float32], known: NDArray[np.bool_], limit: f
 
 def _widening(sizes: NDArray[np.float32]) -> float:
     """Return the factor that the sizes of healthy scores ask for."""
-    sizes = sizes[:: max(1, sizes.size // _PLENTY)]
     if sizes.size < _ENOUGH:
         return _UNKNOWN
-    place = int((1.0 - _SHARE) * sizes.size)
-    measured = float(np.partition(sizes, place)[place]) / normal_score(_SHARE / 2)
+    measured = value_of_rank(sizes, int((1.0 - _SHARE) * sizes.size)) / normal_score(_SHARE / 2)
     return 1.0 + _SPARE + _FARTHER * max(measured - 1.0, 0.0)
-
-
-def _around(marked: NDArray[np.bool_], reach: int) -> NDArray[np.bool_]:
-    """Mark all within so many rows and columns of what is marked."""
-    near = marked
-    for axis in (0, 1):
-        margins = [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]
-        # Counts may wrap around: fewer than 65,536 lie within reach.
-        counts = np.moveaxis(np.cumsum(np.pad(near, margins), axis, np.uint16), axis, 0)
-        near = np.moveaxis(counts[2 * reach + 1 :] != counts[: -2 * reach - 1], 0, axis)
-    return near

@@ -11,26 +11,26 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.evidence import PlaneEvidence
+from defectmap.model.sums import Sums
 
 _STILL = 0.09
 """Share of the variance of its surroundings that a pixel under print has at most, 0.3 squared."""
 
-_INNER, _OUTER = 8, 10
-"""The surroundings begin and end so many rows or columns away."""
+_INNER, SURROUNDINGS = 8, 10
+"""The surroundings of a site begin and end so many rows or columns away."""
 
 _BESIDE = 2
 """Farthest that the most prominent pixel lies from the still ones."""
 
 
-def still_pixels(sites: Sequence[tuple[int, int]], luma: PlaneEvidence) -> list[int]:
+def still_pixels(sites: Sequence[tuple[int, int]], luma: Sums) -> list[int]:
     """Count the connected pixels around each site that do not follow the light.
 
     Parameters
     ----------
     sites : sequence of (row, col)
         Of the luma grid.
-    luma : PlaneEvidence
+    luma : Sums
 
     Returns
     -------
@@ -41,10 +41,10 @@ def still_pixels(sites: Sequence[tuple[int, int]], luma: PlaneEvidence) -> list[
     return [_still_around(row, col, luma) for row, col in sites]
 
 
-def _still_around(row: int, col: int, luma: PlaneEvidence) -> int:
+def _still_around(row: int, col: int, luma: Sums) -> int:
     height, width = luma.shape
-    rows = np.arange(max(0, row - _OUTER), min(height, row + _OUTER + 1))
-    cols = np.arange(max(0, col - _OUTER), min(width, col + _OUTER + 1))
+    rows = np.arange(max(0, row - SURROUNDINGS), min(height, row + SURROUNDINGS + 1))
+    cols = np.arange(max(0, col - SURROUNDINGS), min(width, col + SURROUNDINGS + 1))
     value = luma.value_at(rows[:, None] * width + cols)
     away = np.maximum(np.abs(rows - row)[:, None], np.abs(cols - col))
     ring = (away >= _INNER) & (value.n > 1)

@@ -11,10 +11,13 @@ from numpy.typing import NDArray
 from defectmap.model import evidence as ev
 from defectmap.model.classify import Quiet, SiteRecord
 from defectmap.model.defects import Kind
-from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions
 from defectmap.model.prediction import PlaneModel
-from defectmap.model.scores import FILTERS, filter_null
+from defectmap.model.scores import FILTERS
+from defectmap.model.sums import Sums
+
+OWN_FIELDS = (*dict.fromkeys(field for pair in FILTERS.values() for field in pair), "over", "under")
+"""The sums of a site itself that a verdict asks for, besides those of its value."""
 
 _FILTER = {Kind.HOT: "dose", Kind.OFFSET: "offset", Kind.BRIGHT: "light"}
 
@@ -51,7 +54,7 @@ class Surroundings:
 
     Attributes
     ----------
-    evidence : PlaneEvidence
+    sums : Sums
     model : PlaneModel
     centres : dict of Kind to ndarray of shape (rows, cols)
         Usual score of healthy sites in each filter, by position in the pattern.
@@ -69,7 +72,7 @@ class Surroundings:
         Whether values are those of a JPEG's luma.
     """
 
-    evidence: PlaneEvidence
+    sums: Sums
     model: PlaneModel
     centres: dict[Kind, NDArray[np.float64]]
     weighty: dict[Kind, float]
@@ -83,9 +86,9 @@ class Surroundings:
     @classmethod
     def of(
         cls,
-        evidence: PlaneEvidence,
+        sums: Sums,
         model: PlaneModel,
-        period: tuple[int, int],
+        centres: Mapping[str, NDArray[np.float64]],
         conditions: Sequence[Conditions],
         scenes: Sequence[int],
         white: float,
@@ -96,10 +99,10 @@ class Surroundings:
 
         Parameters
         ----------
-        evidence : PlaneEvidence
+        sums : Sums
         model : PlaneModel
-        period : tuple of int
-            Rows and columns whose positions have nulls of their own.
+        centres : mapping of str to ndarray
+            Those of its `GaussianScores`.
         conditions : sequence of Conditions
             Of every frame.
         scenes : sequence of int
@@ -120,13 +123,12 @@ class Surroundings:
             Kind.OFFSET: _effective(gain[known]),
             Kind.BRIGHT: float(max(len(conditions), 1)),
         }
-        centres = {kind: filter_null(evidence, _FILTER[kind], period) for kind in _FILTER}
         first = np.zeros(len(scenes), bool)
         first[np.unique(np.array(scenes, np.int64), return_index=True)[1]] = True
         return cls(
-            evidence,
+            sums,
             model,
-            centres,
+            {kind: centres[name] for kind, name in _FILTER.items()},
             weighty,
             dose,
             gain,
@@ -170,11 +172,11 @@ def record(
     -------
     SiteRecord
     """
-    evidence, model = around.evidence, around.model
+    sums, model = around.sums, around.model
     flat = np.array([site])
-    near = model.neighbours(flat, evidence.shape)[0]
-    counted = near[evidence.sums["n"].ravel()[near] > 0]
-    own, others = evidence.value_at(flat), evidence.value_at(counted if counted.size else flat)
+    near = model.neighbours(flat, sums.shape)[0]
+    counted = near[sums.at("n", near) > 0]
+    own, others = sums.value_at(flat), sums.value_at(counted if counted.size else flat)
     light = sighted.prediction - black
     least, largest = around.range
     regressors: Mapping[Kind, NDArray[np.float64]] = {
@@ -206,7 +208,7 @@ def record(
 def _constant(site: int, sighted: Sighted, around: Surroundings) -> Quiet:
     """Return what the unweighted scores say of a constant offset, with noise of its usual size."""
     fields = ("n", "value_sum", "z_sum", "light_weight", "over", "under")
-    sums = {name: int(around.evidence.sums[name].ravel()[site]) for name in fields}
+    sums = {name: int(around.sums.at(name, np.array([site]))[0]) for name in fields}
     seen = sums["over"] + sums["under"]
     total = sums["z_sum"] / ev.Z_UNIT - ev.Z_CLIP * (sums["over"] - sums["under"])
     if sighted.sigma.size:
@@ -226,16 +228,15 @@ def _quiet(
     around: Surroundings,
 ) -> Quiet:
     """Take the frames in which a site stood out out of the sums of a filter."""
-    sums = around.evidence.sums
+    fields = (*FILTERS[_FILTER[kind]], "n", "over", "under")
+    total_sum, weight_sum, n, over, under = (around.sums.at(name, np.array([site]))[0] for name in fields)
     unit = _UNIT[kind]
-    total_field, weight_field = FILTERS[_FILTER[kind]]
-    total = float(sums[total_field].ravel()[site]) / (ev.Z_UNIT * unit)
-    weight = float(sums[weight_field].ravel()[site]) / unit**2
-    row, col = divmod(site, around.evidence.shape[1])
+    total = float(total_sum) / (ev.Z_UNIT * unit)
+    weight = float(weight_sum) / unit**2
+    row, col = divmod(site, around.sums.shape[1])
     centres = around.centres[kind]
     total -= float(centres[row % centres.shape[0], col % centres.shape[1]]) * np.sqrt(weight)
-    frames = float(sums["n"].ravel()[site])
-    seen = int(sums["over"].ravel()[site]) + int(sums["under"].ravel()[site])
+    frames, seen = float(n), int(over) + int(under)
     # Further frames of a scene are sighted, but not summed; sums of the newest epoch alone hold the last.
     counted = np.flatnonzero(around.first[sighted.frames])[-seen:] if seen else np.empty(0, np.int64)
     if counted.size:

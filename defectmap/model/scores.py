@@ -2,19 +2,20 @@
 
 A defect that adds the same everywhere, one that grows with exposure, one that scales the light and one that
 only sometimes stands out are each found best by a filter of their own. Every score is centred and scaled by
-the median and the MAD of its CFA phase (an empirical null); counts have a Poisson background.
+the median and the MAD of its CFA phase (an empirical null); counts have a Poisson background, see `counts`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.evidence import Z_UNIT, PlaneEvidence
-from defectmap.model.tails import binomial_score, poisson_score
+from defectmap.model.evidence import Z_UNIT
+from defectmap.model.sums import Band, Sites, Sums
 
 FILTERS: Mapping[str, tuple[str, str]] = {
     "level": ("z_sum", "n"),
@@ -33,93 +34,113 @@ The variance of the score tells noisy sites from others, but its null has too he
 _NARROWEST = 0.5 * Z_UNIT
 """Healthy scores are never taken to be narrower than that, where coarse coding makes most of them 0."""
 
+SPREAD_FIELDS = ("n", "z_sum", "z_sumsq")
+"""The sums that the variance of the clipped score is made of."""
 
-def filter_score(evidence: PlaneEvidence, name: str, period: tuple[int, int]) -> NDArray[np.float32]:
-    """Return one of the Gaussian scores of every site, standardised.
+_MANY = 2_000
+"""Numbers of which sorting takes longer than counting."""
 
-    Parameters
+Plane = NDArray[np.float32]
+Known = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadNull:
+    """What the variance of the clipped score of healthy sites is, by position in the period.
+
+    Attributes
     ----------
-    evidence : PlaneEvidence
-    name : str
-        One of `FILTERS`.
-    period : tuple of int
-        Rows and columns of the CFA.
-
-    Returns
-    -------
-    ndarray of shape (rows, cols), float32
-        0 where nothing is known.
+    usual, scale : ndarray of shape `period`, float64
+        Median variance, and standard deviation of its excess times the root of the number of frames.
     """
-    total, weight = (evidence.sums[field] for field in FILTERS[name])
-    score = _ratio(total, weight)
-    standardise(score, weight > 0, period, _NARROWEST)
-    return score
+
+    usual: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def standardised(self, sums: Sums, sites: Sites) -> NDArray[np.float64]:
+        """Return the standardised excess of the variance at some flat sites."""
+        period = self.usual.shape
+        rows, cols = np.divmod(sites, sums.shape[1])
+        phase = rows % period[0], cols % period[1]
+        here = {name: sums.at(name, sites) for name in SPREAD_FIELDS}
+        return np.asarray((_variance(here) - self.usual[phase]) * np.sqrt(here["n"]) / self.scale[phase])
 
 
-def filter_null(evidence: PlaneEvidence, name: str, period: tuple[int, int]) -> NDArray[np.float64]:
-    """Return the usual value of sum / root of the weights, by position in the period.
+@dataclass(frozen=True, slots=True)
+class GaussianScores:
+    """The Gaussian scores of a plane.
 
-    Parameters
+    Attributes
     ----------
-    evidence : PlaneEvidence
-    name : str
-        One of `FILTERS`.
-    period : tuple of int
-        Rows and columns of the CFA.
-
-    Returns
-    -------
-    ndarray of shape `period`, float64
-        In standard deviations of a score.
+    planes : dict of str to ndarray of shape (rows, cols), float32
+        By name in `FILTERS`; 0 where nothing is known.
+    known : dict of str to ndarray of shape (rows, cols), bool
+        The sites that have such a score.
+    centres : dict of str to ndarray of shape `period`, float64
+        Usual value of sum / root of the weights by position in the period, in standard deviations of a score.
+    spread : SpreadNull
     """
-    centres = np.zeros(period)
-    for r, c in np.ndindex(period):
-        total, weight = (
-            _sample(evidence.sums[field][r :: period[0], c :: period[1]], period) for field in FILTERS[name]
-        )
-        centres[r, c] = median_and_scale(_ratio(total, weight)[weight > 0])[0] / Z_UNIT
-    return centres
 
+    planes: dict[str, Plane]
+    known: dict[str, Known]
+    centres: dict[str, NDArray[np.float64]]
+    spread: SpreadNull
 
-def _ratio(total: NDArray[Any], weight: NDArray[Any]) -> NDArray[np.float32]:
-    ratio = np.zeros(weight.shape, np.float32)
-    root = np.sqrt(weight, dtype=np.float32)
-    np.divide(total, root, out=ratio, where=root > 0, casting="unsafe")
-    return ratio
+    @classmethod
+    def of(cls, sums: Sums, period: tuple[int, int]) -> GaussianScores:
+        """Read the scores of a plane, standardised, in one pass over its sums.
 
+        Parameters
+        ----------
+        sums : Sums
+        period : tuple of int
+            Rows and columns of the pattern whose positions have nulls of their own.
+        """
+        from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
 
-def known_sites(evidence: PlaneEvidence, name: str) -> NDArray[np.bool_]:
-    """Tell the sites that have such a Gaussian score."""
-    return np.asarray(evidence.sums[FILTERS[name][1]] > 0)
+        planes = {name: np.empty(sums.shape, np.float32) for name in FILTERS}
+        known = {name: np.empty(sums.shape, bool) for name in FILTERS}
+        samples = _SpreadSamples(sums.shape, period)
+        fields = dict.fromkeys([field for pair in FILTERS.values() for field in pair] + [*SPREAD_FIELDS])
+        for band in sums.bands(*fields):
+            for name, (total, weight) in FILTERS.items():
+                part = planes[name][band.rows], known[name][band.rows]
+                kernels.ratios(band.sums[total], band.sums[weight], *part)
+            samples.add(band)
+        centres = {
+            name: standardise(planes[name], known[name], period, _NARROWEST) / Z_UNIT for name in FILTERS
+        }
+        return cls(planes, known, centres, samples.null())
+
+    def at(self, sites: Sites) -> dict[str, Plane]:
+        """Return the scores of flat sites by name."""
+        return {name: plane.ravel()[sites] for name, plane in self.planes.items()}
 
 
 def standardise(
-    score: NDArray[np.float32], known: NDArray[np.bool_], period: tuple[int, int], narrowest: float = 0.0
-) -> None:
+    score: Plane, known: Known, period: tuple[int, int], narrowest: float = 0.0
+) -> NDArray[np.float64]:
     """Centre and scale the scores in place by median and MAD of their own CFA phase.
 
     Where most scores are alike, as in JPEGs of coarse chroma, the MAD says nothing of those that are not:
-    the scale is `narrowest` at least.
+    the scale is `narrowest` at least. Returns the medians, of shape `period`.
     """
-    rows, cols = period
-    for r in range(rows):
-        lines, good = score[r::rows], known[r::rows]
-        nulls = [
-            median_and_scale(_sample(lines[:, c::cols], period)[_sample(good[:, c::cols], period)])
-            for c in range(cols)
-        ]
-        # Whole rows at a time: memory is read in order.
-        centres, scales = (
-            np.resize(np.array(part, np.float32), score.shape[1]) for part in zip(*nulls, strict=True)
-        )
-        lines -= centres
-        if narrowest > 0:
-            scales = np.maximum(np.where(np.isfinite(scales), scales, 0.0), np.float32(narrowest))
-        lines *= np.float32(1.0) / scales
-    score *= known
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    centres, scales = np.empty(period), np.empty(period)
+    for r, c in np.ndindex(period):
+        part = score[r :: period[0], c :: period[1]], known[r :: period[0], c :: period[1]]
+        values, good = (_sample(plane, period) for plane in part)
+        centres[r, c], scales[r, c] = median_and_scale(values[good])
+    if narrowest > 0:
+        scales = np.maximum(np.where(np.isfinite(scales), scales, 0.0), np.float32(narrowest))
+    repeats = -(-score.shape[1] // period[1])
+    wide = [np.tile(part.astype(np.float32), (1, repeats)) for part in (centres, scales)]
+    kernels.standardise(score, known, wide[0], np.float32(1.0) / wide[1])
+    return centres
 
 
-def calm_edges(score: NDArray[np.float32], known: NDArray[np.bool_], reach: int) -> None:
+def calm_edges(score: Plane, known: Known, reach: int) -> None:
     """Scale the outermost rows and columns down in place where their scores spread wider than all others.
 
     They are predicted from one side, and so worse.
@@ -143,77 +164,67 @@ def median_and_scale(sample: NDArray[Any]) -> tuple[float, float]:
     """Return the median and the standard deviation that the MAD stands for; infinite where there is none."""
     if sample.size == 0:
         return 0.0, np.inf
-    median = float(np.median(sample))
-    mad = float(np.median(np.abs(sample - median)))
+    median = median_of(sample)
+    mad = median_of(np.abs(sample - median))
     return median, 1.4826 * mad if mad > 0 else np.inf
 
 
-def vote_score(evidence: PlaneEvidence) -> NDArray[np.float32]:
-    """Return the counts of standing out as the normal score of the same tail, with their sign."""
-    n = evidence.sums["n"]
-    score = np.zeros(n.shape, np.float32)
-    for name, sign in (("over", 1.0), ("under", -1.0)):
-        count = evidence.sums[name]
-        rate = background_rate(count, n)
-        interesting = np.flatnonzero(count >= 2)
-        counts = count.ravel()[interesting].astype(int)
-        means = rate * n.ravel()[interesting]
-        tails = np.array([poisson_score(k, mean) for k, mean in zip(counts, means, strict=True)])
-        stronger = tails > np.abs(score.ravel()[interesting])
-        score.ravel()[interesting[stronger]] = sign * tails[stronger]
-    return score
+def median_of(sample: NDArray[Any]) -> float:
+    """Return the median of numbers as numpy does, of many float32 sooner."""
+    if sample.dtype != np.float32 or sample.size < _MANY:
+        return float(np.median(sample))
+    below, above = _ranked(sample, (sample.size - 1) // 2)
+    return float(below if sample.size % 2 else np.mean(np.array([below, above])))
 
 
-def tie_score(evidence: PlaneEvidence) -> NDArray[np.float32]:
-    """Return the counts of ties with the largest neighbour as the normal score of the same tail.
-
-    A site that the camera clamps to the largest of its neighbours equals one of them in frame after frame;
-    nobody else does, beyond chance.
-    """
-    count, frames = evidence.sums["ties"], evidence.sums["tie_frames"]
-    score = np.zeros(count.shape, np.float32)
-    share = min(max(background_rate(count, frames), 1e-6), 0.5)
-    interesting = np.flatnonzero((count > 2 * share * frames) & (count >= 3))
-    counts, trials = (plane.ravel()[interesting].astype(np.int64) for plane in (count, frames))
-    pairs, where = np.unique(np.stack([counts, trials]), axis=1, return_inverse=True)
-    tails = [binomial_score(int(k), int(n), share) for k, n in pairs.T]
-    score.ravel()[interesting] = np.array(tails, np.float32)[where.ravel()]
-    return score
+def value_of_rank(sample: Plane, rank: int) -> float:
+    """Return the value that so many others of the sample are less than."""
+    return float(_ranked(sample, rank)[0])
 
 
-def background_rate(count: NDArray[Any], n: NDArray[Any]) -> float:
-    """Chance of a healthy photosite to be counted in one frame, bad photosites left out of the mean."""
-    total = float(n.sum())
-    rate = float(count.sum()) / total if total else 0.0
-    for _ in range(8):
-        limit = max(3.0, 10.0 * rate * float(n.max(initial=0.0)))
-        healthy = count <= limit
-        trimmed = float(count[healthy].sum()) / max(float(n[healthy].sum()), 1.0)
-        if trimmed >= 0.999 * rate:
-            break
-        rate = trimmed
-    return max(rate, 1.0 / max(total, 1.0))
+def _ranked(sample: Plane, rank: int) -> Plane:
+    from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    found: NDArray[np.uint32] = kernels.ranked(np.ascontiguousarray(sample).view(np.uint32), rank)
+    return found.view(np.float32)
 
 
-def spread_at(
-    sites: NDArray[np.int64], evidence: PlaneEvidence, period: tuple[int, int]
-) -> NDArray[np.float64]:
-    """Return the standardised excess of the variance of the clipped score at some flat sites."""
-    sums = evidence.sums
-    rows, cols = np.divmod(sites, evidence.shape[1])
-    result = np.zeros(sites.size)
-    for phase, (r, c) in enumerate(np.ndindex(period)):
-        mine = (rows % period[0]) * period[1] + cols % period[1] == phase
-        sample = {
-            f: _sample(sums[f][r :: period[0], c :: period[1]], period) for f in ("n", "z_sum", "z_sumsq")
-        }
-        known = sample["n"] > 0
-        usual = float(np.median(_variance(sample)[known])) if known.any() else 0.0
-        excess = (_variance(sample) - usual) * np.sqrt(sample["n"])
-        _, scale = median_and_scale(excess[known])
-        here = {f: sums[f].ravel()[sites[mine]] for f in sample}
-        result[mine] = (_variance(here) - usual) * np.sqrt(here["n"]) / scale
-    return result
+class _SpreadSamples:
+    """Collects the variances of the clipped score that tell what is usual, band by band."""
+
+    def __init__(self, shape: tuple[int, int], period: tuple[int, int]) -> None:
+        self._period = period
+        self._places: dict[tuple[int, int], tuple[NDArray[np.int64], slice]] = {}
+        for r, c in np.ndindex(period):
+            rows = np.arange(shape[0])[r :: period[0]]
+            size = rows.size * len(range(shape[1])[c :: period[1]])
+            step = _step(size, period)
+            cols = slice(c + step // 2 * period[1], None, step * period[1])
+            self._places[r, c] = rows[step // 2 :: step], cols
+        self._found: dict[tuple[int, int], list[dict[str, NDArray[Any]]]] = {p: [] for p in self._places}
+
+    def add(self, band: Band) -> None:
+        for phase, (rows, cols) in self._places.items():
+            low, high = np.searchsorted(rows, (band.rows.start, band.rows.stop))
+            chosen = rows[low:high] - band.first_row
+            if chosen.size:
+                self._found[phase].append(
+                    {name: band.sums[name][chosen, cols].ravel() for name in SPREAD_FIELDS}
+                )
+
+    def null(self) -> SpreadNull:
+        usual, scale = np.zeros(self._period), np.full(self._period, np.inf)
+        for phase, parts in self._found.items():
+            sample = {
+                name: np.concatenate([np.empty(0, np.uint32), *(part[name] for part in parts)])
+                for name in SPREAD_FIELDS
+            }
+            known = sample["n"] > 0
+            variance = _variance(sample)
+            usual[phase] = float(np.median(variance[known])) if known.any() else 0.0
+            excess = (variance - usual[phase]) * np.sqrt(sample["n"])
+            scale[phase] = median_and_scale(excess[known])[1]
+        return SpreadNull(usual, scale)
 
 
 def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
@@ -223,6 +234,11 @@ def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
 
 def _sample(plane: NDArray[Any], period: tuple[int, int]) -> NDArray[Any]:
     """Return some values of one position in a period, spread over its plane: enough for a null."""
-    wanted = min(250_000, 1_000_000 // (period[0] * period[1]))
-    step = max(1, int(np.sqrt(plane.size / wanted)))
+    step = _step(plane.size, period)
     return plane[step // 2 :: step, step // 2 :: step].ravel()
+
+
+def _step(size: int, period: tuple[int, int]) -> int:
+    """Return the distance of the rows and columns that stand for all of so many sites."""
+    wanted = min(250_000, 1_000_000 // (period[0] * period[1]))
+    return max(1, int(np.sqrt(size / wanted)))

@@ -115,8 +115,14 @@ class ChanceTail:
         -------
         ndarray of float32, same shape
         """
+        slope, shift = self.line
+        return scores * np.float32(slope) + np.float32(shift)
+
+    @property
+    def line(self) -> tuple[float, float]:
+        """Slope and shift of the normal scores beyond `FAR`."""
         slope = 0.5 * (1.0 + self.slope)
-        return scores * np.float32(slope) + np.float32(self.far - slope * FAR)
+        return slope, self.far - slope * FAR
 
 
 def discovery_score(scores: NDArray[np.float32], tests: int, rate: float, spare: float = 0.0) -> float:

@@ -14,7 +14,7 @@ ROW = Structure(StructureKind.ROW, 30, 0, 31, 120, strength=6.0, sign=1)
 
 def worse(score: np.ndarray, *lines: Structure) -> list[tuple[int, int]]:
     """Return the members that are worse than their lines."""
-    found, strength = worse_than_their_line(lines, score.astype(np.float32), (2, 2), 5.8)
+    found, strength = worse_than_their_line(lines, score.astype(np.float32), np.isfinite(score), (2, 2), 5.8)
     assert (strength > 1).all()
     return [divmod(int(site), SHAPE[1]) for site in found]
 

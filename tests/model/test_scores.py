@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from defectmap.model.evidence import Z_UNIT, PlaneEvidence
-from defectmap.model.scores import filter_score, standardise
+from defectmap.model.scores import GaussianScores, standardise
+from defectmap.model.sums import Sums
 
 SHAPE = (320, 400)
 
@@ -38,7 +39,7 @@ def test_scores_that_are_mostly_nought_do_not_stand_out(zeros: float) -> None:
     evidence.sums["hot_sum"][:] = (weight * z).sum(axis=0)
     evidence.sums["hot_weight"][:] = (weight**2).sum()
     for name in ("level", "dose"):
-        score = filter_score(evidence, name, (1, 1))
+        score = GaussianScores.of(Sums.of(evidence), (1, 1)).planes[name]
         usual = np.delete(score.ravel(), 20 * SHAPE[1] + 30)
         assert float(np.sqrt(np.mean(usual**2))) < 2.2
         assert score[20, 30] > 4
