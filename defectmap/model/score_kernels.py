@@ -138,34 +138,69 @@ def promising_rows(flat, block, clips, least):
 
 
 @njit(cache=True, nogil=True)
-def holds_runs(flat, known, start, stride, length, demands, fewest):
-    """Whether a line of a plane may hold a run whose mean comes to any demand, whole or at every second site.
+def holding_runs(values, known, demands, fewest):
+    """Mark the lines that may hold a run whose mean comes to any demand, whole or at every second site.
 
-    The line is every `stride`-th of the flat sites from `start` on. The largest sum of any run is found in
-    one pass (J. Bentley, Commun. ACM 27 (1984) 865-873).
+    The largest sum of any run is found in one pass (J. Bentley, Commun. ACM 27 (1984) 865-873), here over
+    many lines side by side.
+
+    Parameters
+    ----------
+    values : ndarray of shape (length, lines), float32
+    known : ndarray of shape (length, lines), bool
+    demands : ndarray of shape (n, lines), float32
+    fewest : int
     """
+    length, lines = values.shape
+    holding = np.zeros(lines, np.bool_)
+    whole, most = np.empty(lines, np.float32), np.empty(lines, np.float32)
+    halves = np.empty((2, lines), np.float32)
     for d in range(demands.shape[0]):
-        demand = demands[d]
-        # Sums are added in another order where runs are looked for: what is equal must not be missed.
-        least = fewest * 0.5 * demand * (1.0 - 1e-9)
-        for sign in (1.0, -1.0):
-            whole = first = second = 0.0
-            most = 0.0
+        half = np.float32(0.5) * demands[d]
+        for sign in (np.float32(1), np.float32(-1)):
+            whole[:], halves[:], most[:] = 0, 0, 0
             for k in range(length):
-                site = start + k * stride
-                surplus = 0.0
-                if known[site]:
-                    value = sign * np.float64(flat[site])
-                    surplus = min(max(value, -0.5 * demand), 1.5 * demand) - 0.5 * demand
-                whole = max(whole + surplus, 0.0)
-                if k & 1:
-                    second = max(second + surplus, 0.0)
-                else:
-                    first = max(first + surplus, 0.0)
-                most = max(most, whole, first, second)
-            if most >= least:
-                return True
-    return False
+                every_second = halves[k & 1]
+                for i in range(lines):
+                    surplus = min(max(sign * values[k, i], -half[i]), np.float32(3) * half[i]) - half[i]
+                    surplus *= np.float32(known[k, i])
+                    whole[i] = max(whole[i] + surplus, np.float32(0))
+                    every_second[i] = max(every_second[i] + surplus, np.float32(0))
+                    most[i] = max(most[i], whole[i], every_second[i])
+            for i in range(lines):
+                # Sums are rounded: what is equal must not be missed.
+                holding[i] |= most[i] >= np.float32(0.999) * fewest * half[i]
+    return holding
+
+
+@njit(cache=True, nogil=True)
+def lanes(score, known, first, step, count):
+    """Return the values of every column at rows `first`, `first + step` and so on, NaN where unknown.
+
+    Returns
+    -------
+    ndarray of shape (cols, count), float32
+    """
+    width = score.shape[1]
+    values = np.empty((width, count), np.float32)
+    for low in range(0, count, 16):
+        for left in range(0, width, 16):
+            for k in range(low, min(low + 16, count)):
+                row = first + k * step
+                for j in range(left, min(left + 16, width)):
+                    values[j, k] = score[row, j] if known[row, j] else np.float32(np.nan)
+    return values
+
+
+@njit(cache=True, nogil=True)
+def lanes_across(score, known, first, step, count):
+    """Return the same of every row at columns `first`, `first + step` and so on."""
+    values = np.empty((score.shape[0], count), np.float32)
+    for i in range(score.shape[0]):
+        for k in range(count):
+            j = first + k * step
+            values[i, k] = score[i, j] if known[i, j] else np.float32(np.nan)
+    return values
 
 
 @njit(cache=True, nogil=True)

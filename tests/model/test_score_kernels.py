@@ -62,3 +62,31 @@ def test_sizes_of_the_healthy() -> None:
     np.testing.assert_array_equal(
         kernels.some_sizes(score, known, near, 100), healthy[:: healthy.size // 100]
     )
+
+
+def test_lanes_are_the_columns_or_the_rows() -> None:
+    """Every k-th site of each column, or of each row, is told, and NaN where nothing is known."""
+    rng = np.random.default_rng(3)
+    score = rng.standard_normal((37, 50)).astype(np.float32)
+    known = rng.random(score.shape) < 0.9
+    seen = np.where(known, score, np.float32(np.nan))
+    for first, step in ((0, 1), (1, 2), (2, 5)):
+        down, across = seen[first::step].T, seen[:, first::step]
+        np.testing.assert_array_equal(kernels.lanes(score, known, first, step, down.shape[1]), down)
+        np.testing.assert_array_equal(
+            kernels.lanes_across(score, known, first, step, across.shape[1]), across
+        )
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_lines_with_runs_are_marked(step: int) -> None:
+    """A line is marked if some run, of all or of every second site, sums up to what is asked, either way."""
+    rng = np.random.default_rng(4)
+    values = np.clip(rng.standard_normal((200, 8)), -1.5, 1.5).astype(np.float32)
+    values[50 : 50 + 14 * step : step, 3] = 3
+    values[101 : 101 + 14 * step : step, 5] = -3
+    demands = np.full((1, 8), 2, np.float32)
+    known = np.ones(values.shape, bool)
+    assert np.flatnonzero(kernels.holding_runs(values, known, demands, 12)).tolist() == [3, 5]
+    known[40:140] = False
+    assert not kernels.holding_runs(values, known, demands, 12).any()
