@@ -298,6 +298,7 @@ class _Run:
             for again in measure([f.photo for f in fresh], newest=part.epoch).parts:
                 self._commit(again)
             return
+        fold_epochs(catalog, sensor.id, part.grid.kind, part.epoch)
         catalog.evidence.add_to_planes(stream.id, part.epoch, part.widened)
         added: dict[int, bytes] = {}
         for frame in part.frames:

@@ -28,10 +28,14 @@ def newest_epoch(catalog: Catalog, identity: SensorIdentity, kind: StreamKind) -
     return max(epochs, default=0)
 
 
-def fold_epochs(catalog: Catalog, sensor_id: int, kind: StreamKind) -> None:
-    """Leave the newest year of a sensor's streams of one kind an epoch of its own; fold what was before."""
+def fold_epochs(catalog: Catalog, sensor_id: int, kind: StreamKind, coming: int = 0) -> None:
+    """Leave the newest year of a sensor's streams of one kind an epoch of its own; fold what was before.
+
+    Folded before the sums of a `coming` epoch are added, the years before make room for them: a catalog never
+    needs that of three epochs.
+    """
     streams = [s for s in catalog.sensors.streams(sensor_id) if s.grid.kind == kind]
-    newest = max((e for s in streams for e in catalog.evidence.epochs(s.id)), default=0)
+    newest = max([coming, *(e for s in streams for e in catalog.evidence.epochs(s.id))])
     for stream in streams:
         catalog.evidence.fold_epochs(stream.id, newest)
 

@@ -151,3 +151,20 @@ def test_footprints_are_stored_with_the_map(tmp_path: Path) -> None:
         step = plan(catalog, [], sorted(photos.iterdir())[:1]).steps[0]
         assert step.task is not None
         assert step.task.footprints.document() == source["footprints"]
+
+
+def test_years_make_room_for_the_next(tmp_path: Path) -> None:
+    """A new year takes the room of the sums that are folded: never is there room for three."""
+    camera = small_camera(seed=9, start=datetime(2010, 7, 1), days=900, habits=Habits(tripod_share=0.0))
+    write_shoot(camera, tmp_path / "photos", 36, formats=("nef",))
+    paths = sorted((tmp_path / "photos").glob("*.NEF"))
+    with open_catalog(tmp_path / "catalog.sqlite", create=True) as catalog:
+        for first in range(0, 36, 3):
+            ingest(catalog, paths[first : first + 3])
+        (stream,) = catalog.sensors.streams()
+        assert catalog.evidence.epochs(stream.id) == [0, 2012]
+        pages, free = (
+            catalog.database.connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+            for name in ("page_count", "freelist_count")
+        )
+        assert free < 0.15 * pages
