@@ -3,6 +3,10 @@
 A plane is cut into bands of whole rows of about a megabyte, so that evidence of any size is read, added to
 and written in bounded memory. A band is compressed by Blosc (bit shuffle, then LZ4) and carries a BLAKE2b
 checksum of its payload, shape and type. Bytes are little-endian whatever the machine.
+
+Signed numbers are written as 0, -1, 1, -2, 2 and so on are counted ("zigzag", as in Protocol Buffers): small
+ones of either sign have the same leading zeros, which compress to nothing. Such a payload begins with a byte
+that none of Blosc's does; catalogs from before hold others, which are read as well.
 """
 
 from __future__ import annotations
@@ -24,6 +28,9 @@ BAND_BYTES: Final = 1 << 20
 _CODEC: Final = Blosc(cname="lz4", clevel=3, shuffle=Blosc.BITSHUFFLE)
 # Records are few, but kept for every frame.
 _RECORDS_CODEC: Final = Blosc(cname="zstd", clevel=5, shuffle=Blosc.NOSHUFFLE)
+
+_ZIGZAG: Final = b"Z"
+"""First byte of what holds signed numbers; Blosc's own are the version of its format, 2."""
 
 
 class DamagedBlobError(ValueError):
@@ -84,7 +91,8 @@ def pack(block: NDArray[Any]) -> Blob:
     block : ndarray of shape (rows, cols), any integer dtype of 1 to 8 bytes
     """
     dtype = block.dtype.newbyteorder("<")
-    payload = _CODEC.encode(np.ascontiguousarray(block, dtype=dtype))
+    values = np.ascontiguousarray(block, dtype=dtype)
+    payload = _CODEC.encode(values) if dtype.kind == "u" else _ZIGZAG + _CODEC.encode(_folded(values))
     return Blob(block.shape, dtype.str, _checksum(block.shape, dtype.str, payload), payload)
 
 
@@ -97,7 +105,12 @@ def unpack(blob: Blob) -> NDArray[Any]:
     """
     blob.verify()
     block = np.empty(blob.shape, dtype=np.dtype(blob.dtype))
-    if block.size:
+    if blob.payload[:1] == _ZIGZAG:
+        folded = np.empty(block.shape, _unsigned(block.dtype))
+        if block.size:
+            _decode_into(memoryview(blob.payload)[1:], folded)
+        block = _unfolded(folded).view(block.dtype)
+    elif block.size:
         _decode_into(blob.payload, block)
     native: NDArray[Any] = block.astype(block.dtype.newbyteorder("="), copy=False)
     return native
@@ -162,6 +175,26 @@ def added(ours: NDArray[Any], theirs: NDArray[Any], sign: int) -> NDArray[Any]:
     return result
 
 
+def _unsigned(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    return np.dtype(dtype.str.replace("i", "u"))
+
+
+def _folded(values: NDArray[Any]) -> NDArray[Any]:
+    """Return 2x for x from 0 on, and -2x - 1 below."""
+    folded = values << 1
+    folded ^= values >> (8 * values.itemsize - 1)
+    return folded.view(_unsigned(values.dtype))
+
+
+def _unfolded(folded: NDArray[Any]) -> NDArray[Any]:
+    """Undo :func:`_folded`, but for the type; what is given is overwritten."""
+    half = folded >> 1
+    folded &= 1
+    np.negative(folded, out=folded)
+    folded ^= half
+    return folded
+
+
 def _packed(dtype: np.dtype[Any]) -> np.dtype[Any]:
     if dtype.names is None or dtype.hasobject:
         raise TypeError(f"records have a structured dtype of plain values, not {dtype}")
@@ -174,7 +207,7 @@ def _checksum(shape: tuple[int, ...], dtype: str, payload: bytes) -> bytes:
     return digest.digest()
 
 
-def _decode_into(payload: bytes, target: NDArray[Any]) -> None:
+def _decode_into(payload: bytes | memoryview, target: NDArray[Any]) -> None:
     try:
         _CODEC.decode(payload, out=target)
     except (RuntimeError, ValueError) as error:

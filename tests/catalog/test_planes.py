@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -9,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as nps
+from numcodecs.blosc import Blosc
 
 from defectmap.catalog.planes import (
+    Blob,
     DamagedBlobError,
     added,
     band_starts,
@@ -47,6 +50,20 @@ def test_plane_comes_back(plane, turned):
     assert plane.dtype.newbyteorder("=") == restored.dtype
     assert plane.shape == restored.shape
     assert restored.flags.writeable
+
+
+def test_plane_of_an_older_catalog_comes_back():
+    """Signed numbers that were compressed as they are, as catalogs of before have them, are read as well."""
+    plane = np.array([[-5, 7, 0]], "<i4")
+    payload = Blosc(cname="lz4", clevel=3, shuffle=Blosc.BITSHUFFLE).encode(plane)
+    checksum = hashlib.blake2b(b"(1, 3) <i4" + payload, digest_size=8).digest()
+    np.testing.assert_array_equal(unpack(Blob(plane.shape, "<i4", checksum, payload)), plane)
+
+
+def test_small_numbers_of_either_sign_are_small():
+    """Noise around 0 takes the room of its bits, not that of its type."""
+    noise = np.random.default_rng(1).normal(0, 100, (500, 400)).astype(np.int64)
+    assert len(pack(noise).payload) < 1.25 * noise.size
 
 
 @given(records)
