@@ -1,6 +1,6 @@
 """The sums of a plane over several epochs, read by bands of rows: what judging them needs.
 
-While some rows are judged, a thread decompresses the next.
+While some rows are judged, threads decompress the next.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from defectmap.catalog.evidence import Band, Evidence, PlaneKey
 from defectmap.catalog.planes import band_starts
 from defectmap.model import sums
 from defectmap.model.sums import Sums
+
+_THREADS = 2
+"""More would wait for the disk, and for what is done with the rows."""
 
 _AHEAD = 2
 """Bands of each plane that are decompressed before they are asked for."""
@@ -52,7 +55,7 @@ def stored_sums(evidence: Evidence, stream_id: int, epochs: Sequence[int], plane
         wanted = np.zeros(height, bool)
         for part in parts:
             wanted[part] = rows is None or rows[part].any()
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(_THREADS) as pool:
             readers = {
                 field: [
                     _Reader(evidence, PlaneKey(stream_id, epoch, f"{plane}.{field}"), pool, wanted)

@@ -6,6 +6,7 @@ The thresholds follow from the number of photosites and from how many stand out,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -56,6 +57,9 @@ _FRAMES_FOR_LINES = 12
 
 _LINK, _LINKED = 3, 3.0
 """Sites of a JPEG with such a score, so near to each other, are of one piece."""
+
+_THREADS = 2
+"""Filters that are levelled at a time: each has planes of its own, so that the result is the same."""
 
 _LEAST = 2.5
 """Counts with a smaller score say nothing: less than half a deviation below what links sites."""
@@ -280,11 +284,15 @@ def _levelled(
         listed += _printed_lines(planes["level"], limit)
     # All filters have to know them: a line bad by half would shift the median of its healthy rest.
     lines = Lines(tuple(bad), tuple(slight))
-    for name, score in planes.items():
-        without_fixed_pattern(score, known[name], rules.period, lines)
+
+    def level(name: str) -> None:
+        without_fixed_pattern(planes[name], known[name], rules.period, lines)
         # The pattern was part of the MAD; that of coarse coding must not shrink again.
-        standardise(score, known[name], rules.period, 1.0 if rules.smeared else 0.0)
-        calm_edges(score, known[name], model.pad)
+        standardise(planes[name], known[name], rules.period, 1.0 if rules.smeared else 0.0)
+        calm_edges(planes[name], known[name], model.pad)
+
+    with ThreadPoolExecutor(_THREADS) as pool:
+        list(pool.map(level, planes))
     return listed, worse, excess
 
 
@@ -338,12 +346,17 @@ def _unlikely(
     result.ravel()[sites] = np.maximum(np.abs(votes) - np.float32(0.5 * rules.spare_votes), 0)
     sites, ties = outstanding["ties"]
     result.ravel()[sites] = np.maximum(result.ravel()[sites], ties)
-    tails = {} if rules.smeared else _measured_tails(scores.planes, outstanding, limit)
+    if rules.smeared:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            widenings = pool.map(
+                lambda name: tail_widening(scores.planes[name], scores.known[name], limit, rules.reach),
+                FILTERS,
+            )
+            for name, wide in zip(FILTERS, widenings, strict=True):
+                kernels.raise_sizes(result, scores.planes[name], np.float32(max(few, wide)))
+        return result
+    tails = _measured_tails(scores.planes, outstanding, limit)
     for name, score in scores.planes.items():
-        if rules.smeared:
-            wide = tail_widening(score, scores.known[name], limit, rules.reach)
-            kernels.raise_sizes(result, score, np.float32(max(few, wide)))
-            continue
         if name == "level" and scores.known["offset"].any():
             # Where exposures are known, whatever is wrong with a photosite has a filter that fits it better.
             continue
