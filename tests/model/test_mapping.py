@@ -12,11 +12,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from defectmap.media.jpeg import decode_jpeg
+from defectmap.model import sums
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.defects import DefectMap, Kind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.facts import FrameFacts
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
+from defectmap.model.mapping import build_map
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.study import Study
 from defectmap.simulation import Habits, Planting, SimulatedCamera
@@ -168,3 +170,18 @@ def test_threshold_follows_the_number_of_photosites() -> None:
     thresholds = [gaussian_threshold(n) for n in (10**6, 10**7, 6 * 10**7)]
     assert thresholds == sorted(thresholds)
     assert 5.5 < thresholds[0] < 6.2 < thresholds[2] < 6.9
+
+
+@pytest.mark.parametrize("kind", ["raw", "jpeg"])
+def test_bands_of_any_height_give_the_same_map(
+    camera: SimulatedCamera, raw: Judged, jpeg: Judged, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How many rows of the sums are read at a time makes no difference to the map."""
+    judged = raw if kind == "raw" else jpeg
+    geometry = camera.geometry if kind == "raw" else None
+    maps = []
+    for rows in (1, 7, HEIGHT):
+        monkeypatch.setattr(sums, "_HELD_SITES", rows * WIDTH)
+        maps.append(build_map(judged.map.grid, geometry, judged.planes, judged.facts, ()))
+    assert len(maps[0]) > 10
+    assert maps[0] == maps[1] == maps[2]
