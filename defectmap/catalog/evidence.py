@@ -247,8 +247,16 @@ class Evidence:
         """
         return self.restored(key, band, self.read_blob(band))
 
-    def restored(self, key: PlaneKey, band: Band, blob: Blob) -> NDArray[Any]:
+    def restored(self, key: PlaneKey, band: Band, blob: Blob, *, verified: bool = False) -> NDArray[Any]:
         """Return the rows of a band that was read; it may be called in any thread.
+
+        Parameters
+        ----------
+        key : PlaneKey
+        band : Band
+        blob : Blob
+        verified : bool
+            As of :func:`defectmap.catalog.planes.unpack`.
 
         Raises
         ------
@@ -256,7 +264,7 @@ class Evidence:
             If it is damaged.
         """
         try:
-            return unpack(blob)
+            return unpack(blob, verified=verified)
         except DamagedBlobError as error:
             raise CatalogError(
                 f"{self._database.path} is damaged: plane {key.name!r} of stream {key.stream_id}, rows from "

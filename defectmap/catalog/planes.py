@@ -96,14 +96,21 @@ def pack(block: NDArray[Any]) -> Blob:
     return Blob(block.shape, dtype.str, _checksum(block.shape, dtype.str, payload), payload)
 
 
-def unpack(blob: Blob) -> NDArray[Any]:
+def unpack(blob: Blob, *, verified: bool = False) -> NDArray[Any]:
     """Restore what :func:`pack` was given, as a new writable array.
+
+    Parameters
+    ----------
+    blob : Blob
+    verified : bool
+        Do not compare it with its checksum, because that was done before.
 
     Raises
     ------
     DamagedBlobError
     """
-    blob.verify()
+    if not verified:
+        blob.verify()
     block = np.empty(blob.shape, dtype=np.dtype(blob.dtype))
     if blob.payload[:1] == _ZIGZAG:
         folded = np.empty(block.shape, _unsigned(block.dtype))

@@ -49,6 +49,7 @@ def stored_sums(evidence: Evidence, stream_id: int, epochs: Sequence[int], plane
     if last is None:
         raise KeyError(f"no plane {plane!r} of stream {stream_id}")
     height, width = last.past_row, last.cols
+    verified: set[int] = set()
 
     def read(fields: Sequence[str], rows: NDArray[np.bool_] | None) -> Iterator[sums.Band]:
         parts = [slice(first, first + count) for first, count in band_starts(height, width, _WIDEST)]
@@ -58,7 +59,7 @@ def stored_sums(evidence: Evidence, stream_id: int, epochs: Sequence[int], plane
         with ThreadPoolExecutor(_THREADS) as pool:
             readers = {
                 field: [
-                    _Reader(evidence, PlaneKey(stream_id, epoch, f"{plane}.{field}"), pool, wanted)
+                    _Reader(evidence, PlaneKey(stream_id, epoch, f"{plane}.{field}"), pool, wanted, verified)
                     for epoch, found in zip(epochs, bands, strict=True)
                     if found
                 ]
@@ -87,10 +88,15 @@ class _Reader:
     """Reads the wanted rows of a plane from the top down."""
 
     def __init__(
-        self, evidence: Evidence, key: PlaneKey, pool: ThreadPoolExecutor, wanted: NDArray[np.bool_]
+        self,
+        evidence: Evidence,
+        key: PlaneKey,
+        pool: ThreadPoolExecutor,
+        wanted: NDArray[np.bool_],
+        verified: set[int],
     ) -> None:
         self.evidence, self.key = evidence, key
-        self._pool, self._wanted = pool, wanted
+        self._pool, self._wanted, self._verified = pool, wanted, verified
         self._stored = evidence.stored(key)
         self._waiting: deque[tuple[Band, Future[NDArray[Any]]]] = deque()
         self._blocks: deque[tuple[Band, NDArray[Any]]] = deque()
@@ -105,6 +111,8 @@ class _Reader:
             band, block = self._waiting.popleft()
             if band.past_row > first:
                 self._blocks.append((band, block.result()))
+                # Checksums take as long as decompressing: one reading is enough for them.
+                self._verified.add(band.id)
         parts = [
             block[max(first - band.first_row, 0) : past - band.first_row] for band, block in self._blocks
         ]
@@ -120,7 +128,9 @@ class _Reader:
         while len(self._waiting) < _AHEAD:
             for band, blob in self._stored:
                 if self._wanted[band.first_row : band.past_row].any():
-                    work = self._pool.submit(self.evidence.restored, self.key, band, blob)
+                    work = self._pool.submit(
+                        self.evidence.restored, self.key, band, blob, verified=band.id in self._verified
+                    )
                     self._waiting.append((band, work))
                     break
             else:
