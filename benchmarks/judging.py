@@ -21,7 +21,7 @@ from defectmap.catalog.evidence import PlaneKey
 from defectmap.catalog.records import FrameRecord
 from defectmap.catalog.store import open_catalog
 from defectmap.detect import detect
-from defectmap.model.evidence import METHOD, named_arrays
+from defectmap.model.evidence import METHOD, Widened
 from defectmap.model.study import Gatherer
 from defectmap.simulation import Habits, SimulatedCamera
 
@@ -42,7 +42,7 @@ def store(camera: SimulatedCamera, kind: str, frames: int, years: int, path: Pat
         geometry = camera.geometry if kind == "raw" else None
         record = catalog.sensors.stream(sensor.id, frame.grid, geometry, METHOD)
         for epoch, gatherer in gatherers.items():
-            catalog.evidence.add_to_planes(record.id, epoch, named_arrays(gatherer.planes()))
+            catalog.evidence.add_to_planes(record.id, epoch, Widened(gatherer.arrays()))
         for number, (epoch, conditions, witness) in enumerate(taken):
             name = f"{number:06}"
             seen = witness.framing
