@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from defectmap.model.decide import JPEG_CHROMA, JPEG_LUMA, Candidates, PlaneRules, mosaic_rules
+from defectmap.model.decide import Candidates
 from defectmap.model.defects import Defect
 from defectmap.model.jpeg_kinds import mean_contrast
 from defectmap.model.prediction import PlaneModel, chroma_model, luma_model, mosaic_model
+from defectmap.model.rules import JPEG_CHROMA, JPEG_LUMA, PlaneRules, mosaic_rules
 from defectmap.model.sensor import Grid, MosaicGeometry
 from defectmap.model.sums import Sums
 

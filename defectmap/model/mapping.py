@@ -14,7 +14,6 @@ from defectmap.model.clusters import cluster_structures
 from defectmap.model.dating import date_site
 from defectmap.model.decide import (
     Candidates,
-    PlaneRules,
     decide,
     gaussian_threshold,
 )
@@ -28,6 +27,7 @@ from defectmap.model.lives import Judged, date_all, date_plainly
 from defectmap.model.prediction import PLANES, PlaneModel, mosaic_model
 from defectmap.model.printed import SURROUNDINGS, still_pixels
 from defectmap.model.recording import OWN_FIELDS, Sighted, Surroundings, record
+from defectmap.model.rules import PlaneRules
 from defectmap.model.sensor import Grid, MosaicGeometry
 from defectmap.model.showing import Background, Seen
 from defectmap.model.sums import VALUE_FIELDS, Sums, around

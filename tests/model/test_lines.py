@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from defectmap.model.decide import decide, gaussian_threshold, mosaic_rules
+from defectmap.model.decide import decide, gaussian_threshold
 from defectmap.model.defects import StructureKind
 from defectmap.model.evidence import PlaneEvidence
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.lines import Lines, find_lines, visible_threshold, without_fixed_pattern
 from defectmap.model.prediction import mosaic_model
+from defectmap.model.rules import mosaic_rules
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.study import Study
 
