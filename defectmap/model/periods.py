@@ -145,7 +145,7 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
 
 
 def _from_the_first(profile: NDArray[np.float64], frames: int) -> float:
-    """Return the probability that a site was bad from the first frame on, by the log likelihood of its onsets.
+    """Return the probability of bad from the first frame on, by the log likelihood of each onset.
 
     Before anything is seen that is as likely as not, and all frames as likely an onset.
     """
