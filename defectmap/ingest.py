@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from defectmap.catalog.records import (
     FileRecord,
@@ -18,13 +19,16 @@ from defectmap.catalog.records import (
 )
 from defectmap.catalog.store import Catalog
 from defectmap.crew import Crew, Task, affordable_workers
-from defectmap.errors import FailedPhotoError
+from defectmap.errors import DefectmapError, FailedPhotoError
 from defectmap.measuring import Part, Photo, Trouble, measure
 from defectmap.media.discover import FoundFile, TroubledFile, discover
 from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import SensorIdentity, StreamKind
 from defectmap.previewing import learn_from_previews
 from defectmap.settling import StreamScenes, fold_epochs, newest_epoch
+
+if TYPE_CHECKING:
+    from defectmap.cluster import Cluster
 
 TASK_FRAMES = 128
 """Photos that a worker measures at most before what it found is committed."""
@@ -76,6 +80,7 @@ def ingest(
     *,
     workers: int = 1,
     memory_bytes: int | None = None,
+    scheduler: str | None = None,
     dry_run: bool = False,
     progress: Progress | None = None,
 ) -> IngestOutcome:
@@ -94,6 +99,9 @@ def ingest(
     memory_bytes : int, optional
         That the workers may take together: large photos are measured by fewer of them. One worker takes about
         100 bytes per photosite, and 300 MiB for itself.
+    scheduler : str, optional
+        Address of a scheduler of Dask's distributed, whose workers are to do what processes of this machine
+        would. The result is the same.
     dry_run : bool
         Identify the new photos, but neither decode them nor write anything.
     progress : callable, optional
@@ -107,9 +115,11 @@ def ingest(
     ------
     CatalogError
         If the catalog cannot be read or written; what was committed before stays.
+    DefectmapError
+        If the scheduler cannot be reached or has no workers that see the photos; likewise.
     """
     run = _Run(catalog, dry_run, progress or (lambda *_: None))
-    with Crew(workers) as crew:
+    with Crew(workers) if scheduler is None else _cluster(scheduler) as crew:
         photos = run.identify(list(run.discover(paths)), crew)
         most = None if memory_bytes is None else affordable_workers(photos, memory_bytes)
         if dry_run:
@@ -117,6 +127,16 @@ def ingest(
         else:
             run.measure(photos, crew, most)
     return run.outcome()
+
+
+def _cluster(address: str) -> Cluster:
+    try:
+        from defectmap.cluster import Cluster  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise DefectmapError(
+            f"--scheduler needs Dask's distributed ({error}): install it with `pip install 'defectmap[dask]'`"
+        ) from error
+    return Cluster(address)
 
 
 class _Run:
@@ -157,7 +177,7 @@ class _Run:
         itself = self._catalog.files.by_path(root)
         return self._catalog.files.under(root) if itself is None else [itself]
 
-    def identify(self, files: Sequence[FoundFile], crew: Crew) -> list[Photo]:
+    def identify(self, files: Sequence[FoundFile], crew: Crew | Cluster) -> list[Photo]:
         """Identify new files; leave out known content, copies of each other and what is no photo."""
         photos: list[Photo] = []
         seen: set[bytes] = set()
@@ -183,7 +203,7 @@ class _Run:
                     photos.append(one)
         return photos
 
-    def measure(self, photos: Sequence[Photo], crew: Crew, most: int | None) -> None:
+    def measure(self, photos: Sequence[Photo], crew: Crew | Cluster, most: int | None) -> None:
         """Measure the photos task by task and commit each."""
         tasks = list(self._tasks(photos, crew.workers))
         measured = crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos)), most)

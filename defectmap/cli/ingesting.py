@@ -10,6 +10,7 @@ import typer
 
 from defectmap.cli.listing import settle_maps, show_detections
 from defectmap.cli.session import LEFT_OUT, Json, Session
+from defectmap.errors import UsageError
 
 if TYPE_CHECKING:
     from defectmap.ingest import IngestOutcome
@@ -28,6 +29,10 @@ def ingest(
         list[Path], typer.Argument(metavar="PATH...", help="Photos, and folders that are walked.")
     ],
     workers: Workers = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Decode on many machines: tcp://HOST:8786 of `dask scheduler`."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is new; decode nothing and write nothing.")
     ] = False,
@@ -44,6 +49,8 @@ def ingest(
     """
     from defectmap.ingest import ingest as add  # noqa: PLC0415 - numpy and SQLAlchemy load slowly
 
+    if workers and scheduler:
+        raise UsageError("--workers is for this machine, --scheduler for others: leave one of them out")
     session: Session = ctx.obj
     terminal = session.terminal
     with session.open_or_pretend(read_only=True) if dry_run else session.open(create=True) as catalog:
@@ -52,7 +59,8 @@ def ingest(
                 catalog,
                 paths,
                 workers=workers or processors(),
-                memory_bytes=None if workers else _spare_memory(),
+                memory_bytes=None if workers or scheduler else _spare_memory(),
+                scheduler=scheduler,
                 dry_run=dry_run,
                 progress=progress,
             )
