@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from defectmap.catalog.store import Catalog
 from defectmap.crew import Crew, Task, affordable_workers
 from defectmap.errors import DefectmapError, FailedPhotoError
 from defectmap.measuring import Part, Photo, Trouble, measure
-from defectmap.media.discover import FoundFile, TroubledFile, discover
+from defectmap.media.discover import FoundFile, TroubledFile, absolute, discover
 from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import SensorIdentity, StreamKind
 from defectmap.previewing import learn_from_previews
@@ -153,29 +154,30 @@ class _Run:
         self._copies: list[Photo] = []
         self._raws: dict[int, tuple[StreamRecord, list[Photo]]] = {}
         self._known = 0
-        self._repairs = {r.repair.output_digest: r.repair for r in catalog.repairs.select(undone=True)}
         self.ingested = 0
 
     def discover(self, paths: Iterable[Path]) -> Iterator[FoundFile]:
         """Yield the files that are new; the others are known by path, size and time of change."""
-        roots = list(paths)
-        # One query a folder: a library of 100,000 known files must cost little more than its stats.
-        records = {record.path: record for root in roots for record in self._records(root.absolute())}
-        for found in discover(roots):
-            if isinstance(found, TroubledFile):
-                self._troubles[found.path] = (True, found.reason)
-                continue
-            record = records.get(found.path)
-            if record is None or (record.size, record.mtime_ns) != (found.size, found.mtime_ns):
-                yield found
-            elif record.outcome == "frame":
+        roots = [absolute(path) for path in paths]
+        folders = [root for root in roots if os.path.isdir(root)]  # noqa: PTH112 - which never raises
+        # All at once: a library of 100,000 known files must cost little more than its stats.
+        states = self._catalog.files.states(folders, sorted({*roots} - {*folders}))
+
+        def known(path: str, size: int, mtime_ns: int) -> bool:
+            state = states.get(path)
+            if state is None or (state.size, state.mtime_ns) != (size, mtime_ns):
+                return False
+            if state.outcome == "frame":
                 self._known += 1
             else:
-                self._troubles[found.path] = (record.outcome == "failed", record.reason)
+                self._troubles[Path(path)] = (state.outcome == "failed", state.reason)
+            return True
 
-    def _records(self, root: Path) -> list[FileRecord]:
-        itself = self._catalog.files.by_path(root)
-        return self._catalog.files.under(root) if itself is None else [itself]
+        for found in discover(roots, known):
+            if isinstance(found, TroubledFile):
+                self._troubles[found.path] = (True, found.reason)
+            else:
+                yield found
 
     def identify(self, files: Sequence[FoundFile], crew: Crew | Cluster) -> list[Photo]:
         """Identify new files; leave out known content, copies of each other and what is no photo."""
@@ -232,6 +234,11 @@ class _Run:
             tuple(number for _, number in cameras),
             sum(self._overcounted.values()),
         )
+
+    @cached_property
+    def _repairs(self) -> dict[bytes, RepairRecord]:
+        """The repairs of the catalog, by what they made; not needed where there is nothing new."""
+        return {r.repair.output_digest: r.repair for r in self._catalog.repairs.select(undone=True)}
 
     @cached_property
     def _repaired_shots(self) -> dict[tuple[object, ...], RepairRecord]:

@@ -98,6 +98,22 @@ def test_second_ingest_opens_no_photo(
     assert_same(reference, catalog_path)
 
 
+def test_known_photos_cost_no_query_each(library: Library, reference: Path, tmp_path: Path) -> None:
+    """However many photos are known, by folder or one by one, the catalog is asked as often."""
+    catalog_path = tmp_path / "catalog.sqlite"
+    shutil.copy(reference, catalog_path)
+    counts = []
+    with open_catalog(catalog_path) as catalog:
+        connection = catalog.database.connection.connection.driver_connection
+        for paths in ([library[0]], photos(library)[:1], photos(library)):
+            asked: list[str] = []
+            connection.set_trace_callback(asked.append)
+            assert ingest(catalog, paths).ingested == 0
+            connection.set_trace_callback(None)
+            counts.append(len(asked))
+    assert len(set(counts)) == 1
+
+
 def test_moved_and_copied_photos_are_known(library: Library, reference: Path, tmp_path: Path) -> None:
     """A photo of known content counts once, wherever it lies and whatever its name."""
     catalog_path = tmp_path / "catalog.sqlite"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from defectmap.model.defects import DefectMap
 from defectmap.model.frame import Conditions
@@ -104,6 +104,15 @@ class StoredFrame:
         if self.signature is None or self.level_dn is None or self.contrast_dn is None:
             return None
         return Framing(self.signature, self.level_dn, self.contrast_dn)
+
+
+class FileState(NamedTuple):
+    """What is known of a file that was looked at, as far as it tells whether to look again."""
+
+    size: int
+    mtime_ns: int
+    outcome: Outcome
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +79,9 @@ class TroubledFile:
 _BESIDE_A_CATALOG = ("-wal", "-shm", "-journal")  # what SQLite keeps beside an open file
 
 
-def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
+def discover(
+    paths: Iterable[Path], known: Callable[[str, int, int], bool] = lambda path, size, mtime_ns: False
+) -> Iterator[FoundFile | TroubledFile]:
     """Walk files and folders, each once, without opening a file.
 
     Parameters
@@ -88,6 +90,9 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
         Files and folders, in any order. A path that is named here is taken whatever it is called; below it,
         hidden entries, what SQLite keeps beside a catalog, and folders named `OUTPUT_FOLDER` or
         `ORIGINALS_FOLDER` are passed over, as are pipes, sockets and devices.
+    known : callable, optional
+        Asked about every file by its path, size and time of last change; those it knows are passed over, and
+        cost no more than that.
 
     Yields
     ------
@@ -98,24 +103,25 @@ def discover(paths: Iterable[Path]) -> Iterator[FoundFile | TroubledFile]:
     """
     seen: set[tuple[int, int]] = set()
     for root in sorted({absolute(path) for path in paths}):
-        waiting = [root]
+        waiting = [os.fspath(root)]
         while waiting:
             path = waiting.pop()
             try:
-                status = path.stat()
+                status = os.stat(path)  # noqa: PTH116 - a Path would cost more than the disk
                 if (status.st_dev, status.st_ino) in seen:
                     continue
                 seen.add((status.st_dev, status.st_ino))
                 if stat.S_ISDIR(status.st_mode):
-                    waiting += (path / name for name in _worthwhile_names(path))
+                    waiting += _worthwhile_paths(path)
                     continue
             except (OSError, ValueError) as error:  # ValueError: a NUL in a name
-                yield TroubledFile(path, _trouble(error))
+                yield TroubledFile(Path(path), _trouble(error))
                 continue
             if stat.S_ISREG(status.st_mode):
-                yield FoundFile(path, status.st_size, status.st_mtime_ns)
-            elif path == root:
-                yield TroubledFile(path, "is neither a file nor a folder")
+                if not known(path, status.st_size, status.st_mtime_ns):
+                    yield FoundFile(Path(path), status.st_size, status.st_mtime_ns)
+            elif path == os.fspath(root):
+                yield TroubledFile(root, "is neither a file nor a folder")
 
 
 def absolute(path: Path) -> Path:
@@ -124,12 +130,12 @@ def absolute(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path
 
 
-def _worthwhile_names(folder: Path) -> list[str]:
+def _worthwhile_paths(folder: str) -> list[str]:
     """List a folder in reverse order, as a stack wants it, without what is never walked into."""
     with os.scandir(folder) as entries:
         return sorted(
             (
-                entry.name
+                entry.path
                 for entry in entries
                 if not entry.name.startswith(".")
                 and not entry.name.endswith(_BESIDE_A_CATALOG)

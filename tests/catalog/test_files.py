@@ -59,3 +59,19 @@ def test_paths_of_a_frame(catalog, stream, frame, sightings):
         catalog.files.remember(replace(PHOTO, path=path, outcome="frame", reason="", frame_id=frame_id))
 
     assert paths == catalog.files.paths_of(frame_id)
+
+
+def test_states_tell_of_many_files_at_once(catalog):
+    """Of all files below folders, and of single ones, it is told by path as text what would show a change."""
+    names = ("a/1", "a/b/\udcff.jpg", "b/2", "c/3", "c/4")
+    for number, name in enumerate(names):
+        catalog.files.remember(replace(PHOTO, path=Path("/") / name, size=number))
+
+    states = catalog.files.states([Path("/a"), Path("/nowhere")], [Path("/c/4"), Path("/c/5"), Path("/b")])
+
+    assert {path: state.size for path, state in states.items()} == {
+        "/a/1": 0,
+        "/a/b/\udcff.jpg": 1,
+        "/c/4": 4,
+    }
+    assert states["/a/1"] == (0, PHOTO.mtime_ns, "skipped", "edited")

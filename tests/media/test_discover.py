@@ -76,6 +76,21 @@ def test_hidden_and_own_output_are_passed_over_unless_named(tmp_path: Path) -> N
     assert names(tmp_path, tmp_path / "x/defectmap") == ["x/defectmap/2.jpg"]
 
 
+def test_known_files_are_passed_over(tmp_path: Path) -> None:
+    """Every file is asked about once, by path, size and time; what is known does not come."""
+    plant(tmp_path, "a/1.jpg", "a/2.jpg", "3.jpg", ".hidden")
+    asked: list[tuple[str, int, int]] = []
+
+    def known(path: str, size: int, mtime_ns: int) -> bool:
+        asked.append((path, size, mtime_ns))
+        return path.endswith("1.jpg")
+
+    found = [file for file in discover([tmp_path], known) if isinstance(file, FoundFile)]
+    assert [file.path.name for file in found] == ["3.jpg", "2.jpg"]
+    assert [Path(path).name for path, _, _ in asked] == ["3.jpg", "1.jpg", "2.jpg"]
+    assert asked[2] == (str(found[1].path), found[1].size, found[1].mtime_ns)
+
+
 def test_links_are_followed_once(tmp_path: Path) -> None:
     """Symbolic links are followed without looping, and no file comes twice by links of either kind."""
     plant(tmp_path, "a/1.jpg", "outside/2.jpg")
