@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from defectmap.compiling import compiling_noticed
 from defectmap.errors import DefectmapError
 from defectmap.measuring import Measurement, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
@@ -63,15 +64,19 @@ class Crew:
     ----------
     workers : int
         One works in this process itself.
+    notice : callable, optional
+        Called while nothing is measured because code is being compiled, which happens once on each machine.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, notice: Callable[[], None] = lambda: None) -> None:
         self.workers = max(1, workers)
+        self._notice = notice
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._pool: ProcessPoolExecutor | None = None
         # Not fork: LibRaw's threads do not survive it.
         self._context = multiprocessing.get_context("spawn")
         self._done = self._context.Value("q", 0)
+        self._compiling = self._context.Value("q", 0)
 
     def __enter__(self) -> Crew:
         return self
@@ -118,7 +123,9 @@ class Crew:
         if min(self.workers, most or self.workers) == 1 or len(tasks) == 1:
             ticks = itertools.count(1)
             for task in tasks:
-                yield measure(task.photos, newest=task.newest, tick=lambda: report(next(ticks)))
+                with compiling_noticed(lambda begins: self._notice() if begins else None):
+                    measured = measure(task.photos, newest=task.newest, tick=lambda: report(next(ticks)))
+                yield measured
             return
         broken: list[Task] = []
         # One more than can be worked at, so that nobody waits while a result is written; not all at once, so
@@ -134,7 +141,10 @@ class Crew:
                 except BrokenProcessPool:
                     broken.append(task)
             finished, _ = wait(waiting, timeout=0.25, return_when=FIRST_COMPLETED)
-            report(self._done.value)
+            if self._compiling.value > 0:
+                self._notice()
+            else:
+                report(self._done.value)
             for future in finished:
                 task = waiting.pop(future)
                 try:
@@ -192,13 +202,16 @@ class Crew:
                 self.workers,
                 self._context,
                 initializer=_begin_work,
-                initargs=(self._done, Path(self._folder.name)),
+                initargs=(self._done, self._compiling, Path(self._folder.name)),
             )
         return self._pool
 
 
 _done: Synchronized[int] | None = None
 """In a worker: the number of photos that all workers have measured, or `_STOP`."""
+
+_compiling: Synchronized[int] | None = None
+"""In a worker: how many workers are compiling code."""
 
 _STOP = -1
 
@@ -209,10 +222,10 @@ _RUN = 8
 """Files that a worker identifies at a time."""
 
 
-def _begin_work(done: Synchronized[int], folder: Path) -> None:
+def _begin_work(done: Synchronized[int], compiling: Synchronized[int], folder: Path) -> None:
     """Prepare a worker; Ctrl-C is left to the parent, which keeps what was done."""
-    global _done  # noqa: PLW0603 - a worker's one way to be handed shared memory
-    _done = done
+    global _done, _compiling  # a worker's one way to be handed shared memory
+    _done, _compiling = done, compiling
     serve_parent(folder)
 
 
@@ -224,6 +237,12 @@ def _tick() -> None:
             _done.value += 1
 
 
+def _count_compiling(begins: bool) -> None:
+    if _compiling is not None:
+        with _compiling.get_lock():
+            _compiling.value += 1 if begins else -1
+
+
 def identify_run(files: Sequence[FoundFile]) -> list[Photo | Trouble]:
     """Identify files in a worker."""
     return [identify(file) for file in files]
@@ -231,7 +250,8 @@ def identify_run(files: Sequence[FoundFile]) -> list[Photo | Trouble]:
 
 def measure_apart(task: Task, folder: Path) -> tuple[Measurement, list[Path]]:
     """Measure in a worker; the sums go to the parent by way of files, which cost no second copy in memory."""
-    measurement = measure(task.photos, newest=task.newest, tick=_tick)
+    with compiling_noticed(_count_compiling):
+        measurement = measure(task.photos, newest=task.newest, tick=_tick)
     places = []
     for part in measurement.parts:
         try:

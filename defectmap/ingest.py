@@ -34,8 +34,11 @@ if TYPE_CHECKING:
 TASK_FRAMES = 128
 """Photos that a worker measures at most before what it found is committed."""
 
+COMPILING = "Compiling, once on this machine"
+"""What is being done before the first photo is measured, of unknown length."""
+
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many of it are done, and of how many."""
+"""Told what is being done, how many of it are done, and of how many; 0 where that is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,9 @@ def ingest(
     DefectmapError
         If the scheduler cannot be reached or has no workers that see the photos; likewise.
     """
-    run = _Run(catalog, dry_run, progress or (lambda *_: None))
-    with Crew(workers) if scheduler is None else _cluster(scheduler) as crew:
+    tell = progress or (lambda *_: None)
+    run = _Run(catalog, dry_run, tell)
+    with Crew(workers, lambda: tell(COMPILING, 0, 0)) if scheduler is None else _cluster(scheduler) as crew:
         photos = run.identify(list(run.discover(paths)), crew)
         most = None if memory_bytes is None else affordable_workers(photos, memory_bytes)
         if dry_run:

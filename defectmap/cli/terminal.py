@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 Report = Callable[[str, int, int], None]
-"""Told what is being done, how many of it are done, and of how many."""
+"""Told what is being done, how many of it are done, and of how many; 0 where that is not known."""
 
 _PATIENCE_S = 1.0
 """Work that is over by then shows no progress bar."""
@@ -188,13 +188,14 @@ class Terminal:
 
         def report(what: str, done: int, total: int) -> None:
             now = time.monotonic()
-            if what not in tasks:
-                for task, _ in tasks.values():
+            for name, (task, _) in tasks.items():
+                if name != what:
                     bars.update(task, visible=False)
-                tasks[what] = bars.add_task(what, total=total, rate=""), now
+            if what not in tasks:
+                tasks[what] = bars.add_task(what, total=total or None, rate=""), now
             task, since = tasks[what]
-            rate = f"{done / (now - since):.1f}/s" if now - since > 0.5 else ""
-            bars.update(task, completed=done, total=total, rate=rate)
+            rate = f"{done / (now - since):.1f}/s" if done and now - since > 0.5 else ""
+            bars.update(task, completed=done, total=total or None, rate=rate, visible=True)
             if now - begun > _PATIENCE_S:
                 bars.start()
 

@@ -66,7 +66,9 @@ def _room(found, count):  # type: ignore[no-untyped-def]
     if count < found.shape[0]:
         return found
     grown = np.empty((2 * count, found.shape[1]), found.dtype)
-    grown[:count] = found
+    for i in range(count):  # a slice would take seconds to compile
+        for k in range(found.shape[1]):
+            grown[i, k] = found[i, k]
     return grown
 
 
