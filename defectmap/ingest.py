@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,6 +156,7 @@ class _Run:
         self._overcounted: dict[int, int] = {}
         self._copies: list[Photo] = []
         self._raws: dict[int, tuple[StreamRecord, list[Photo]]] = {}
+        self._repairs: dict[bytes, RepairRecord] = {}
         self._known = 0
         self.ingested = 0
 
@@ -191,6 +191,9 @@ class _Run:
         for done, one in enumerate(crew.identify(files), 1):
             found.append(one)
             self._progress("Reading", done, len(files))
+        identified = [one for one in found if isinstance(one, Photo)]
+        self._repairs = self._catalog.repairs.of_outputs([photo.digest for photo in identified])
+        repaired_shots = self._repaired_shots(identified)
         with nullcontext() if self._dry_run else self._catalog.transaction():
             for one in sorted(found, key=lambda one: one.file.path):
                 if isinstance(one, Trouble):
@@ -199,7 +202,7 @@ class _Run:
                     self._known += 1
                 elif (repair := self._repairs.get(one.digest)) is not None:
                     self._give_up(Trouble(one.file, _is_repaired(repair), False, one.digest))
-                elif (repair := self._repaired_shots.get(_shot(one))) is not None:
+                elif (repair := repaired_shots.get(_shot(one))) is not None:
                     self._give_up(Trouble(one.file, _was_repaired(repair), False, one.digest))
                 elif one.digest in seen:
                     self._known += 1
@@ -239,23 +242,19 @@ class _Run:
             sum(self._overcounted.values()),
         )
 
-    @cached_property
-    def _repairs(self) -> dict[bytes, RepairRecord]:
-        """The repairs of the catalog, by what they made; not needed where there is nothing new."""
-        return {r.repair.output_digest: r.repair for r in self._catalog.repairs.select(undone=True)}
-
-    @cached_property
-    def _repaired_shots(self) -> dict[tuple[object, ...], RepairRecord]:
-        """The repaired photos of the catalog by what stays when a program changes tags in one of them."""
+    def _repaired_shots(self, photos: Sequence[Photo]) -> dict[tuple[object, ...], RepairRecord]:
+        """Return repairs of photos like some, by what stays when a program changes tags in one of them."""
+        moments = {photo.conditions.captured for photo in photos if photo.conditions.captured}
+        repairs = self._catalog.repairs.of_moments(sorted(moments))
+        if not repairs:
+            return {}
         identities = {sensor.id: sensor.identity for sensor in self._catalog.sensors.all()}
         streams = {stream.id: stream for stream in self._catalog.sensors.streams()}
         shots: dict[tuple[object, ...], RepairRecord] = {}
-        for repair in self._repairs.values():
-            frame = self._catalog.frames.by_digest(repair.source_digest)
-            if frame is not None and frame.conditions.captured is not None:
-                stream = streams[frame.stream_id]
-                shot = (identities[stream.sensor_id], stream.grid.kind, frame.conditions.captured)
-                shots |= {(*shot, name): repair for name in (repair.source.name, repair.output.name)}
+        for repair, stream_id, captured in repairs:
+            stream = streams[stream_id]
+            shot = (identities[stream.sensor_id], stream.grid.kind, captured)
+            shots |= {(*shot, name): repair for name in (repair.source.name, repair.output.name)}
         return shots
 
     def _tasks(self, photos: Sequence[Photo], workers: int) -> Iterator[Task]:

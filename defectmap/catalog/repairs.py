@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from datetime import datetime
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import false, insert, or_, select, update
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.records import RepairRecord, StoredRepair
-from defectmap.catalog.schema import RepairRow, RevisionRow
+from defectmap.catalog.schema import FrameRow, RepairRow, RevisionRow
 
-_REPAIR = tuple(field.name for field in fields(RepairRecord))
+_COLUMNS = tuple(getattr(RepairRow, field.name) for field in fields(RepairRecord))
+_PAGE = 10_000
+_Value = TypeVar("_Value", bytes, datetime)
 
 
 class Repairs:
@@ -41,9 +46,7 @@ class Repairs:
         undone : bool
             Whether to return those too whose original is back.
         """
-        query = select(
-            RepairRow.id, RepairRow.undone, *(getattr(RepairRow, name) for name in _REPAIR)
-        ).order_by(RepairRow.id.desc())
+        query = select(RepairRow.id, RepairRow.undone, *_COLUMNS).order_by(RepairRow.id.desc())
         if path is not None:
             query = query.where(or_(RepairRow.source == path, RepairRow.output == path))
         if sensor_id is not None:
@@ -57,9 +60,51 @@ class Repairs:
             for repair_id, was_undone, *values in self._database.connection.execute(query)
         ]
 
+    def of_outputs(self, digests: Sequence[bytes]) -> dict[bytes, RepairRecord]:
+        """Return the repairs, also those undone, that wrote files of some contents, by these."""
+        made: dict[bytes, RepairRecord] = {}
+        for page in _pages(digests):
+            query = select(*_COLUMNS).where(RepairRow.output_digest.in_(page)).order_by(RepairRow.id.desc())
+            for row in self._database.connection.execute(query):
+                repair = RepairRecord(*row)
+                made[repair.output_digest] = repair
+        return made
+
+    def of_moments(self, moments: Sequence[datetime]) -> list[tuple[RepairRecord, int, datetime]]:
+        """Return the repairs, also those undone, of photos taken at some moments, the last one first.
+
+        Parameters
+        ----------
+        moments : sequence of datetime
+            By the camera's clock.
+
+        Returns
+        -------
+        list of (RepairRecord, int, datetime)
+            With the id of the photo's stream, and its moment.
+        """
+        found = []
+        for page in _pages(moments):
+            query = (
+                select(RepairRow.id, FrameRow.stream_id, FrameRow.captured, *_COLUMNS)
+                .join(FrameRow, FrameRow.digest == RepairRow.source_digest)
+                .where(FrameRow.captured.in_(page))
+            )
+            for number, stream_id, captured, *values in self._database.connection.execute(query):
+                if captured is not None:
+                    found.append((number, RepairRecord(*values), stream_id, captured))
+        found.sort(key=lambda one: one[0], reverse=True)
+        return [(repair, stream_id, captured) for _, repair, stream_id, captured in found]
+
     def mark_undone(self, repair_id: int) -> None:
         """Note that the original is back in its place."""
         with self._database.transaction():
             self._database.connection.execute(
                 update(RepairRow).where(RepairRow.id == repair_id).values(undone=True)
             )
+
+
+def _pages(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """Cut what is asked for into pieces that one statement takes."""
+    for start in range(0, len(values), _PAGE):
+        yield values[start : start + _PAGE]

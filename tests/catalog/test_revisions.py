@@ -146,3 +146,38 @@ def test_undone_repair_is_kept_but_not_offered_again(catalog, repair):
 
     assert catalog.repairs.select() == []
     assert [StoredRepair(repair_id, repair, undone=True)] == catalog.repairs.select(undone=True)
+
+
+def test_repairs_are_found_by_what_they_made_and_when_it_was_taken(
+    catalog, stream, repair, frame, sightings, monkeypatch
+):
+    """Of any number of files, those that repairs made are found by content and by moment, undone or not."""
+    monkeypatch.setattr("defectmap.catalog.repairs._PAGE", 2)
+    frames = [frame(name, hour=hour) for name, hour in (("a", 0), ("b", 1), ("c", 1), ("d", None))]
+    made = []
+    for one in frames:
+        catalog.frames.add(stream.id, one, sightings())
+        made.append(replace(repair, source_digest=one.digest, output_digest=one.digest[::-1]))
+        catalog.repairs.mark_undone(catalog.repairs.record(made[-1]))
+
+    digests = [one.output_digest for one in made]
+    assert catalog.repairs.of_outputs([b"x" * 32, *digests]) == dict(zip(digests, made, strict=True))
+    assert catalog.repairs.of_outputs(digests[1:2]) == {digests[1]: made[1]}
+    moments = [one.conditions.captured for one in frames[:2]]
+    assert catalog.repairs.of_moments(moments[1:]) == [
+        (made[2], stream.id, moments[1]),
+        (made[1], stream.id, moments[1]),
+    ]
+    assert [one for one, _, _ in catalog.repairs.of_moments([NOON, NOON, *moments])] == [
+        made[2],
+        made[1],
+        made[0],
+    ]
+    assert catalog.repairs.of_moments([]) == []
+
+
+def test_of_two_repairs_to_one_content_the_first_is_meant(catalog, repair):
+    """Where two repairs made the same bytes, the older one is told."""
+    for output in ("/1.jpg", "/2.jpg"):
+        catalog.repairs.record(replace(repair, output=Path(output)))
+    assert catalog.repairs.of_outputs([repair.output_digest])[repair.output_digest].output == Path("/1.jpg")
