@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TypeVar
 
-from defectmap.catalog.records import Revision, SensorRecord, StreamRecord
+from defectmap.catalog.records import Revision, SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.errors import DefectmapError, UsageError
 from defectmap.model.bodyclock import BodyClock, Contradiction
@@ -214,35 +214,38 @@ def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...
 
 def doubts(catalog: Catalog, sensor: SensorRecord) -> tuple[Doubt, ...]:
     """Return what the clock and the shutter count of a body do not agree on, over all of its photos."""
-    frames = [
-        frame
-        for stream in catalog.sensors.streams(sensor.id)
-        for frame in catalog.frames.of_stream(stream.id, signatures=False)
-    ]
+    streams = catalog.sensors.streams(sensor.id)
+    return _doubts([f for stream in streams for f in catalog.frames.of_stream(stream.id, signatures=False)])
+
+
+def _doubts(frames: Sequence[StoredFrame]) -> tuple[Doubt, ...]:
     conditions = [frame.conditions for frame in frames]
     found = BodyClock.of(conditions).contradictions(conditions)
     return tuple((one, frames[one.frames[0]].name, frames[one.frames[-1]].name) for one in found)
 
 
 def _frames(catalog: Catalog, stream: StreamRecord) -> int:
-    return len(catalog.frames.of_stream(stream.id, signatures=False))
+    return catalog.frames.count(stream.id)
 
 
 def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
     latest = catalog.revisions.latest(sensor.id)
     maps = latest.maps if latest else {}
-    clock = BodyClock.of(catalog.frames.conditions(sensor.id))
+    known = {
+        s.id: catalog.frames.of_stream(s.id, signatures=False) for s in catalog.sensors.streams(sensor.id)
+    }
+    everything = [frame for frames in known.values() for frame in frames]
+    clock = BodyClock.of([frame.conditions for frame in everything])
     streams = []
     for stream in catalog.sensors.streams(sensor.id):
-        frames = catalog.frames.of_stream(stream.id)
-        signatures = {frame.id: frame.signature or b"" for frame in frames}
+        frames = known[stream.id]
         times = [day for frame in frames if (day := clock.date(frame.conditions)) is not None]
         found = maps.get(stream.id, DefectMap(stream.grid))
         streams.append(
             StreamSummary(
                 stream.grid,
                 len(frames),
-                len(set(join_scenes({}, signatures, list(signatures)).values())),
+                _scenes(catalog, stream, len(frames), latest),
                 min(times, default=None),
                 max(times, default=None),
                 sum(not is_listed(defect) for defect in found.defects),
@@ -250,4 +253,14 @@ def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
             )
         )
     number = latest.number if latest else None
-    return CameraSummary(sensor, tuple(streams), number, doubts(catalog, sensor))
+    return CameraSummary(sensor, tuple(streams), number, _doubts(everything))
+
+
+def _scenes(catalog: Catalog, stream: StreamRecord, frames: int, latest: Revision | None) -> int:
+    """Return the number of scenes, which all frames were compared for when the map was made."""
+    grid = (stream.grid.kind, stream.grid.height, stream.grid.width, frames)
+    for source in latest.content.provenance.get("streams", []) if latest else []:
+        if grid == tuple(map(source.get, ("kind", "height", "width", "frames"))):
+            return int(source["scenes"])
+    signatures = {frame.id: frame.signature or b"" for frame in catalog.frames.of_stream(stream.id)}
+    return len(set(join_scenes({}, signatures, list(signatures)).values()))

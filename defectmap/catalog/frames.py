@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Row, insert, null, select, update
+from sqlalchemy import Row, func, insert, null, select, update
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.planes import Blob, DamagedBlobError, pack_records, unpack_records
@@ -109,6 +109,11 @@ class Frames:
                 update(FrameRow).where(FrameRow.id == frame_id).values(counted=counted)
             )
 
+    def count(self, stream_id: int) -> int:
+        """Return the number of frames of a stream."""
+        query = select(func.count()).select_from(FrameRow).where(FrameRow.stream_id == stream_id)
+        return self._database.connection.execute(query).scalar_one()
+
     def of_stream(self, stream_id: int, *, signatures: bool = True) -> list[StoredFrame]:
         """Return the frames of a stream in the order they were taken.
 
@@ -182,18 +187,18 @@ class Frames:
 
     def _pages(self, table: _Table, stream_id: int) -> Iterator[Row[Any]]:
         """Yield the rows of a table that hold records of frames."""
-        last = 0
-        while page := self._page(table, stream_id, last):
-            yield from page
-            last = page[-1].frame_id
+        query = select(FrameRow.id).where(FrameRow.stream_id == stream_id).order_by(FrameRow.id)
+        frames = self._database.connection.scalars(query).all()
+        # By number: in a page of what follows a frame, SQLite would sort all frames of the stream again.
+        for start in range(0, len(frames), _PAGE):
+            yield from self._page(table, frames[start : start + _PAGE])
 
-    def _page(self, table: _Table, stream_id: int, after: int) -> Sequence[Row[Any]]:
+    def _page(self, table: _Table, frames: Sequence[int]) -> Sequence[Row[Any]]:
         return self._database.connection.execute(
             select(FrameRow.name, table.count.label("size"), *table.__table__.columns)
             .join(FrameRow, FrameRow.id == table.frame_id)
-            .where(FrameRow.stream_id == stream_id, table.frame_id > after)
+            .where(table.frame_id.in_(frames))
             .order_by(table.frame_id)
-            .limit(_PAGE)
         ).all()
 
     def _records(self, row: Row[Any]) -> NDArray[np.void]:

@@ -320,7 +320,7 @@ def show_detections(session: Session, catalog: Catalog, detections: Sequence[Det
                 detection.sensor.name,
                 f"{found.grid.kind} {found.grid.width}x{found.grid.height}",
                 detection.revision.number,
-                len(catalog.frames.of_stream(stream_id, signatures=False)),
+                catalog.frames.count(stream_id),
                 len(found.defects),
                 len(found.suspects),
             )

@@ -144,8 +144,11 @@ def join_scenes(
     scenes = np.array([*known.values(), *fresh], np.int64)
     units = _unit([signatures[frame] for frame in everyone.tolist()])
     for start in range(len(known), len(everyone), _BLOCK):
-        for near in units[start : start + _BLOCK] @ units.T > _ALIKE:
-            joined = np.unique(scenes[near])
+        # Each pair once, with the later frame; most are like no frame but themselves.
+        past = start + _BLOCK
+        near = units[start:past] @ units[:past].T > _ALIKE
+        for row in np.flatnonzero(np.count_nonzero(near, axis=1) > 1):
+            joined = np.unique(scenes[:past][near[row]])
             if joined.size > 1:
                 scenes[np.isin(scenes, joined)] = joined[0]
     return dict(zip(everyone.tolist(), scenes.tolist(), strict=True))

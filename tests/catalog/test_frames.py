@@ -87,6 +87,7 @@ def test_sightings_are_read_page_by_page(catalog, stream, frame, sightings, monk
 
     read = list(catalog.frames.sightings(stream.id))
 
+    assert catalog.frames.count(stream.id) == 8
     assert ids == [frame_id for frame_id, _ in read]
     assert [[(i, j) for j in range(i)] for i in range(8)] == [
         seen[["row", "col"]].tolist() for _, seen in read
