@@ -92,7 +92,7 @@ def test_workers_tell_that_they_compile(library, tmp_path, monkeypatch: pytest.M
 
 
 def test_the_progress_line_tells_of_compiling(monkeypatch: pytest.MonkeyPatch):
-    """The line says what is being done now, also where that has no known end, and goes back to what was before."""
+    """The line says what is being done now, also where that has no known end, and then what was before."""
     monkeypatch.setattr("defectmap.cli.terminal._PATIENCE_S", -1.0)
     console = Console(file=StringIO(), force_terminal=True, no_color=True, width=120)
     with Terminal(console, console).progress() as report:
