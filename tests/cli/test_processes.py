@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,21 @@ def test_help_loads_nothing_heavy() -> None:
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert "Example: defectmap ingest ~/Pictures" in result.stdout
+
+
+def test_nothing_new_needs_no_decoder(ready: Path, photos: Path, tmp_path: Path) -> None:
+    """Where all photos are known, no decoder, no reader of metadata and no compiler is loaded."""
+    code = (
+        "import sys, defectmap.cli\n"
+        "assert defectmap.cli.main(sys.argv[1:]) == 0\n"
+        "heavy = {'numba', 'rawpy', 'alembic', 'PIL', 'exiv2', 'tifffile', 'distributed'}\n"
+        "sys.exit(', '.join(sorted(heavy & set(sys.modules))) or None)"
+    )
+    shutil.copyfile(ready, tmp_path / "catalog.sqlite")
+    words = ["--catalog", str(tmp_path / "catalog.sqlite"), "ingest", str(photos)]
+    result = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith("0 photos added")
 
 
 def test_a_usage_error_ends_with_2() -> None:
