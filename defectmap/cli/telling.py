@@ -212,7 +212,9 @@ def _bad_in(period: Period) -> str:
     elif period.last_good:
         likely = f", most likely on {day(period.onset)}" if period.onset else ""
         since = f"went bad between {day(period.last_good)} and {day(period.first_bad)}{likely}"
-    until = ", and still is" if not period.first_good else ""
+    until = ", and still is"
+    if period.last_bad:
+        until = f"; surely until {day(period.last_bad)}, and perhaps still is"
     if period.first_good:
         likely = f", most likely on {day(period.healed)}" if period.healed else ""
         until = f"; came back between {day(period.last_bad)} and {day(period.first_good)}{likely}"

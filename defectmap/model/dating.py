@@ -7,6 +7,7 @@ whose strength is fitted together with its dates.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,6 +23,9 @@ FEWEST = 3
 
 _RATES, _OFFSETS, _SHARES = 24, 12, 24
 _ROUNDS = 4
+_SIFTED = 96
+"""Strengths that a sample of the frames leaves, of the likeliest."""
+
 _KEPT = 64
 """Strengths that are followed, of the likeliest."""
 
@@ -58,8 +62,8 @@ def date_defect(
     Returns
     -------
     tuple of BadPeriod
-        At least one. Of a site seen in fewer than three frames nothing is said: bad from the first frame on,
-        and still.
+        At least one. Of a site seen in fewer than three frames nothing is said: it may have been bad at any
+        time.
     """
     return fit_life(kind, level, seen, exposures, background).periods
 
@@ -85,7 +89,7 @@ class Life:
 def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background) -> Life:
     """Find when a site was bad and how strongly; parameters as of :func:`date_defect`."""
     if seen.size < FEWEST:
-        return Life((BadPeriod(),))
+        return Life((BadPeriod.unknown(len(exposures.gain)),))
     strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, background)
     shown = np.concatenate((seen.frames, seen.faint_frames))
     once = _each_scene_once(shown, exposures.scene)
@@ -103,14 +107,17 @@ def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, backgro
             break
         exposures = replace(exposures, through=through)
     if not found:
-        return Life((BadPeriod(),))
+        return Life((BadPeriod.unknown(len(exposures.gain)),))
     sums = sum((gain[:, start:stop].sum(axis=1) for start, stop in found), np.zeros(len(strengths)))
     near = np.flatnonzero(sums > sums[best] - _DRAWN)
     return Life(tuple(bound(gain[near], found)), tuple(found), strengths[best : best + 1])
 
 
 def date_site(
-    seen: NDArray[np.bool_], dose: NDArray[np.float64], scene: NDArray[np.int64], background: float
+    seen: NDArray[np.bool_],
+    exposures: Sequence[NDArray[np.float64]],
+    scene: NDArray[np.int64],
+    background: float,
 ) -> tuple[BadPeriod, ...]:
     """Find the periods in which a site was bad by nothing but when it stood out.
 
@@ -118,8 +125,9 @@ def date_site(
     ----------
     seen : ndarray of shape (frames,), bool
         Whether the site stood out, frames in order of capture.
-    dose : ndarray of shape (frames,), float64
-        Seconds at ISO 100 of each frame for a site whose visibility depends on it; constant otherwise.
+    exposures : sequence of ndarray of shape (frames,), float64
+        What the visibility of the site depends on, such as seconds at ISO 100 and gain; 0 where unknown. Only
+        frames of like exposures speak of each other.
     scene : ndarray of shape (frames,), int64
         Frames of one number show one scene.
     background : float
@@ -132,9 +140,9 @@ def date_site(
     """
     hits = np.flatnonzero(seen)
     if hits.size < FEWEST:
-        return (BadPeriod(),)
+        return (BadPeriod.unknown(len(seen)),)
     quiet = min(max(2.0 * background, 1e-4), 0.2)
-    classes = _exposure_classes(seen, dose)
+    classes = _exposure_classes(seen, exposures)
     found = [(int(hits[0]), int(hits[-1]) + 1)]
     gain, once = np.zeros(len(seen)), _each_scene_once(hits, scene)
     for _ in range(_ROUNDS):
@@ -143,7 +151,7 @@ def date_site(
         before, found = found, segments(gain)
         if found == before or not found:
             break
-    return tuple(bound(gain[None], found)) if found else (BadPeriod(),)
+    return tuple(bound(gain[None], found)) if found else (BadPeriod.unknown(len(seen)),)
 
 
 def _each_scene_once(seen: NDArray[np.int64], scene: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -219,7 +227,8 @@ def _likely(strengths: Strengths, seen: Seen, exposures: Exposures, background: 
     sums = _best_sums(log_gain(strengths, shown, part, background)[0] * weight[kept])
     # A sample knows the sums less well than all frames do, by more where each stands for many.
     thinned = max(quietly, loudly, faintly)
-    return strengths[np.flatnonzero(sums > sums.max() - 2.0 * _DRAWN * np.sqrt(thinned))]
+    likely = np.argsort(-sums, kind="stable")[:_SIFTED]
+    return strengths[np.sort(likely[sums[likely] > sums.max() - 2.0 * _DRAWN * np.sqrt(thinned)])]
 
 
 def _span(ratio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
@@ -255,10 +264,14 @@ def _through(
     return through
 
 
-def _exposure_classes(seen: NDArray[np.bool_], dose: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Cut the exposures into those too short to show the site, and thirds of those that did show it."""
-    edges = np.unique(np.quantile(dose[seen], (0.0, 1 / 3, 2 / 3)))
-    return np.searchsorted(edges, dose, side="right").astype(np.int64)
+def _exposure_classes(seen: NDArray[np.bool_], exposures: Sequence[NDArray[np.float64]]) -> NDArray[np.int64]:
+    """Cut each exposure into what is less and more than what showed the site, and thirds of that."""
+    classes = np.zeros(len(seen), np.int64)
+    for values in exposures:
+        edges = np.quantile(values[seen], (0.0, 1 / 3, 2 / 3, 1.0))
+        edges[-1] = np.nextafter(edges[-1], np.inf)
+        classes = classes * (edges.size + 1) + np.searchsorted(np.unique(edges), values, side="right")
+    return classes
 
 
 def _rates(

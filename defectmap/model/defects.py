@@ -31,9 +31,10 @@ class Period:
     last_good, first_bad : datetime or None
         Onset lies between them: the last frame that would have shown the defect and did not, and the first
         that surely belongs to the period. Without `last_good` it may have been bad before the first frame;
-        both None for a site that most likely was, or of whose onset nothing is known.
+        both None for a site that most probably was.
     last_bad, first_good : datetime or None
-        Healing lies between them; both None for a site that is still bad.
+        Healing lies between them. Without `first_good` it may still be bad; both None for a site that most
+        probably is.
     onset : datetime or None
         The first bad frame, by maximum likelihood; None where onset is.
     healed : datetime or None

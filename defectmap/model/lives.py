@@ -124,13 +124,21 @@ def date_plainly(
         Chance of a healthy site to stand out in one frame.
     """
     dated, when = _dated(facts)
-    dose = np.array([(f.conditions.dose or 0.0) if kind is Kind.HOT else 0.0 for f in when])
-    return _told(date_site(np.isin(dated, seen), dose, _scenes(when), background), when)
+    dose = np.array([f.conditions.dose or 0.0 for f in when])
+    gain = np.array([f.conditions.gain or 0.0 for f in when])
+    # Of the light that shows the other kinds there is some in frames of any exposure.
+    exposures = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose)}.get(kind, (gain,))
+    return _told(date_site(np.isin(dated, seen), exposures, _scenes(when), background), when)
 
 
 def _dated(facts: Sequence[FrameFacts]) -> tuple[NDArray[np.int64], list[FrameFacts]]:
-    """Return the frames whose time is known."""
-    dated = [i for i, one in enumerate(facts) if one.conditions.captured is not None]
+    """Return the frames whose time is known, and whose sensitivity, where any is."""
+    told = any(one.conditions.gain is not None for one in facts)
+    dated = [
+        i
+        for i, one in enumerate(facts)
+        if one.conditions.captured is not None and (one.conditions.gain is not None or not told)
+    ]
     return np.array(dated, np.int64), [facts[i] for i in dated]
 
 

@@ -304,9 +304,9 @@ def _quiet_share(sighted: Sighted, frames: Sequence[FrameFacts], background: flo
     seen, bad = np.zeros((2, len(frames)), bool)
     seen[sighted.frames] = True
     scene = np.array([frame.scene for frame in frames], np.int64)
-    periods = date_site(seen, np.zeros(len(frames)), scene, background)
+    periods = date_site(seen, (), scene, background)
     for period in periods:
         first = 0 if period.last_good is None else period.first_bad
-        bad[first : None if period.last_bad is None else period.last_bad + 1] = True
+        bad[first : period.first_good] = True
     quiet = ~seen
     return float(quiet[bad].sum()) / max(float(quiet.sum()), 1.0)

@@ -19,14 +19,17 @@ from numpy.typing import NDArray
 PENALTY = 4.5
 """Log likelihood that a change between good and bad must gain."""
 
-HEALING = PENALTY + 2.3
-"""The same of a change back to good: few sites come back, one in ten say."""
+_COMES_BACK = 0.1
+"""Few sites come back: about that share of those that went bad."""
+
+HEALING = PENALTY - float(np.log(_COMES_BACK))
+"""The same as `PENALTY` of a change back to good."""
 
 DROP = 4.0
 """Fall of the log likelihood that bounds an interval: 3.3 would be 99 %, were the chances known exactly."""
 
-_ALWAYS = 0.9
-"""Probability from which a site is said to have been bad from the first frame on."""
+_SURE = 0.9
+"""Probability from which a site is said to have been bad from the first frame on, or to be bad still."""
 
 _NEAR = 2
 """Frames off up to which a date counts as right in its confidence."""
@@ -40,9 +43,10 @@ class BadPeriod:
     ----------
     last_good, first_bad : int or None
         Onset lies between the two. Without `last_good` the site may have been bad before the first frame;
-        both None when it most probably was, or nothing is known of its onset.
+        both None when it most probably was.
     last_bad, first_good : int or None
-        Healing lies between the two; both None when it is still bad.
+        Healing lies between the two. Without `first_good` it may still be bad; both None when it most
+        probably is.
     onset : int or None
         The likeliest first bad frame.
     healed : int or None
@@ -58,6 +62,11 @@ class BadPeriod:
     onset: int | None = None
     healed: int | None = None
     confidence: float | None = None
+
+    @classmethod
+    def unknown(cls, frames: int) -> BadPeriod:
+        """Return the period of a site of which no frame tells when it was bad."""
+        return cls(first_bad=frames - 1 if frames else None)
 
 
 def segments(gain: NDArray[np.float64]) -> list[tuple[int, int]]:
@@ -118,23 +127,21 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
     for number, (start, stop) in enumerate(stretches):
         earliest = stretches[number - 1][1] + 1 if number else 0
         latest = stretches[number + 1][0] - 1 if number + 1 < len(stretches) else frames
-        healing = None
         before = totals[:, [start]] - totals[:, earliest:stop]
+        after = totals[:, start + 1 : latest + 1] - totals[:, [stop]]
         began = _interval(inside[:, None] + before, earliest)
-        always = start == 0 and _from_the_first(before.max(axis=0), frames) > _ALWAYS
-        if stop < frames:
-            after = totals[:, start + 1 : latest + 1] - totals[:, [stop]]
-            healing = _interval(inside[:, None] + after, start + 1)
-        # From the first frame on it may have been bad before that.
-        onset = began if began[0] > 0 else None
-        if healing is not None and healing[2] == frames:
-            healing = None
+        ended = _interval(inside[:, None] + after, start + 1)
+        # Where a change may lie beyond the first or last frame, there may have been none.
+        onset = began if start > 0 and began[0] > 0 else None
+        healing = ended if stop < frames and ended[2] < frames else None
+        always = start == 0 and _is_sure(before.max(axis=0), frames, 1.0)
+        forever = stop == frames and _is_sure(after.max(axis=0)[::-1], frames, _COMES_BACK)
         sure = [change[3] for change in (onset, healing) if change is not None]
         result.append(
             BadPeriod(
                 None if onset is None else onset[0] - 1,
                 None if always else began[2],
-                None if healing is None else healing[0] - 1,
+                None if forever else ended[0] - 1,
                 None if healing is None else healing[2],
                 None if onset is None else onset[1],
                 None if healing is None else healing[1],
@@ -144,13 +151,13 @@ def bound(gains: NDArray[np.float64], stretches: Sequence[tuple[int, int]]) -> l
     return result
 
 
-def _from_the_first(profile: NDArray[np.float64], frames: int) -> float:
-    """Return the probability of bad from the first frame on, by the log likelihood of each onset.
+def _is_sure(profile: NDArray[np.float64], frames: int, prior: float) -> bool:
+    """Tell whether a site was bad to the very end, by the log likelihood of that, first, and of each change.
 
-    Before anything is seen that is as likely as not, and all frames as likely an onset.
+    Before anything is seen a change has the odds `prior`, and is as likely in any frame.
     """
-    odds = float(np.exp(profile[1:] - profile[0]).sum()) / frames
-    return 1.0 / (1.0 + odds)
+    odds = prior * float(np.exp(profile[1:] - profile[0]).sum()) / frames
+    return 1.0 / (1.0 + odds) > _SURE
 
 
 def _interval(likelihood: NDArray[np.float64], first: int) -> tuple[int, int, int, float]:

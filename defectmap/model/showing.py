@@ -167,7 +167,7 @@ class Exposures:
     dose_s : ndarray of shape (frames,), float64
         Seconds at ISO 100, times the warmth of the frame; 0 where unknown.
     gain : ndarray of shape (frames,), float64
-        ISO / 100; 1 where unknown.
+        ISO / 100.
     light : ndarray of shape (frames,), float64
         In DN above black, as the blocks of the frame tell.
     octaves : float

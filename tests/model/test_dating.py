@@ -19,7 +19,7 @@ def shown(rng: np.random.Generator, frames: int, onset: int, healed: int, chance
 
 def plainly(seen: np.ndarray) -> tuple[BadPeriod, ...]:
     """Date a site that any exposure shows, in frames of different scenes."""
-    return date_site(seen, np.zeros(len(seen)), np.arange(len(seen)), BACKGROUND)
+    return date_site(seen, (), np.arange(len(seen)), BACKGROUND)
 
 
 @pytest.mark.parametrize("chance", [0.3, 0.6, 0.9])
@@ -53,7 +53,7 @@ def test_short_exposures_are_no_proof_of_health() -> None:
     rng = np.random.default_rng(3)
     dose = np.concatenate([rng.choice([0.002, 3.0], 150), np.full(100, 0.002)])
     seen = (dose > 1) & (rng.random(250) < 0.9)
-    assert date_site(seen, dose, np.arange(250), BACKGROUND)[-1].first_good is None
+    assert date_site(seen, (dose,), np.arange(250), BACKGROUND)[-1].first_good is None
 
 
 def test_early_speck_does_not_move_the_onset() -> None:
@@ -71,7 +71,7 @@ def test_too_few_sightings_say_nothing(hits: int) -> None:
     """A site seen in fewer than three frames is not dated."""
     seen = np.zeros(50, bool)
     seen[20 : 20 + hits] = True
-    assert plainly(seen) == (BadPeriod(),)
+    assert plainly(seen) == (BadPeriod(first_bad=49),)
 
 
 def test_one_scene_is_one_witness_of_health() -> None:
@@ -82,6 +82,18 @@ def test_one_scene_is_one_witness_of_health() -> None:
     one = np.where((several >= 30) & (several < 40), 30, several)
 
     def periods(scene: np.ndarray) -> int:
-        return len(date_site(seen, np.zeros(60), scene, BACKGROUND))
+        return len(date_site(seen, (), scene, BACKGROUND))
 
     assert (periods(several), periods(one)) == (2, 1)
+
+
+def test_other_exposures_are_no_proof_of_health() -> None:
+    """A site that shows at high sensitivity alone is neither healed nor new for a year at a low one."""
+    rng = np.random.default_rng(5)
+    gain = np.concatenate([rng.choice([16.0, 32.0, 64.0], 80), rng.choice([1.0, 2.0], 80)])
+    dose = gain * 0.01
+    seen = (gain > 8) & (rng.random(160) < 0.7)
+    for order in (slice(None), slice(None, None, -1)):
+        (period,) = date_site(seen[order], (gain[order], dose[order]), np.arange(160), BACKGROUND)
+        assert period.last_good is None
+        assert period.first_good is None

@@ -32,7 +32,8 @@ def test_intervals_hold_their_dates(gain):
     for one in bound(gain[None], segments(gain)):
         assert (one.onset is None) == (one.last_good is None)
         assert one.last_good is None or one.first_bad is not None
-        assert (one.healed is None) == (one.last_bad is None) == (one.first_good is None)
+        assert (one.healed is None) == (one.first_good is None)
+        assert one.first_good is None or one.last_bad is not None
         if one.onset is not None:
             assert 0 <= one.last_good < one.onset <= one.first_bad < len(gain)
         if one.healed is not None:
@@ -53,3 +54,12 @@ def test_nothing_bad():
     assert segments(np.full(9, -1.0)) == []
     (always,) = bound(np.ones((1, 9)), segments(np.ones(9)))
     assert (always.onset, always.healed, always.confidence) == (None, None, None)
+
+
+def test_silence_at_the_end_leaves_the_end_open():
+    """A site that shows no more is not called healed at once; a frame or two of silence say nothing."""
+    (long,) = bound(gains := np.concatenate([np.full(60, 2.0), np.full(6, -1.0)])[None], segments(gains[0]))
+    assert (long.first_good, long.healed) == (None, None)
+    assert 55 <= long.last_bad <= 59
+    (short,) = bound(gains[:, :61], segments(gains[0, :61]))
+    assert (short.last_bad, short.first_good) == (None, None)
