@@ -15,11 +15,11 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Literal
 
-import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, UnsupportedRawError
+from defectmap.media import nefkernels
 
 # Codes per code length (1, 2, ...), then the symbols in the order of their codes; keys are (bits, lossless).
 _TABLES: dict[tuple[int, bool], tuple[tuple[int, ...], tuple[int, ...]]] = {
@@ -28,11 +28,8 @@ _TABLES: dict[tuple[int, bool], tuple[tuple[int, ...], tuple[int, ...]]] = {
     (14, False): ((0, 1, 4, 3, 1, 1, 1, 1, 1, 2), (5, 6, 4, 7, 8, 3, 9, 2, 1, 0, 10, 11, 12, 13, 14)),
     (14, True): ((0, 1, 4, 2, 2, 3, 1, 2), (7, 6, 8, 5, 9, 4, 10, 3, 11, 12, 2, 0, 1, 13, 14)),
 }
-_WINDOW = 10  # length of the longest code, so one look at so many bits tells symbol and length
 _LOSSLESS = (0x46, 0x30)
 _LOSSY = (0x44, 0x10)
-
-_OK, _TRUNCATED, _CORRUPT = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +172,8 @@ def encode(indices: NDArray[np.uint16], coding: NefCoding) -> bytes:
     if indices.ndim != 2 or (indices.size and int(indices.max()) >= coding.size):
         raise ValueError(f"indices must be a plane of values below {coding.size}")
     buffer = np.zeros(4 + indices.size * 4, dtype=np.uint8)  # a code and its bits: 24 at most
-    used = _encode(
-        np.ascontiguousarray(indices, dtype=np.uint16), _predictors(coding), codes, lengths, buffer
-    )
+    plane = np.ascontiguousarray(indices, dtype=np.uint16)
+    used = nefkernels.encode_plane(plane, _predictors(coding), codes, lengths, buffer)
     if used < 0:
         raise ValueError("a difference between photosites is too large for this coding's table")
     return buffer[:used].tobytes()
@@ -204,22 +200,88 @@ def decode(stream: bytes, height: int, width: int, coding: NefCoding) -> NDArray
     FailedPhotoError
         If the stream ends too early or an index leaves the curve.
     """
+    return _decoded(np.frombuffer(stream, np.uint8), height, width, coding, (), coding.size, slice(0, width))
+
+
+def decode_mosaic(
+    stream: NDArray[np.uint8], height: int, width: int, coding: NefCoding, columns: slice
+) -> NDArray[np.uint16]:
+    """Read the first rows of a stream, and of these some columns, in DN.
+
+    Parameters
+    ----------
+    stream : ndarray of shape (n,), uint8
+        As :func:`numpy.frombuffer` makes it of bytes: not to be written to. May be longer than needed.
+    height : int
+        Rows wanted.
+    width : int
+        Stored columns.
+    coding : NefCoding
+    columns : slice
+        The columns wanted, with a step of one.
+
+    Returns
+    -------
+    ndarray of shape (height, columns.stop - columns.start), uint16
+
+    Raises
+    ------
+    FailedPhotoError
+        If the stream ends too early or an index leaves the curve; also for an index within a flat end of the
+        curve, which cameras do not write and LibRaw takes for damage.
+    """
+    limit = coding.size
+    while limit > 2 and coding.curve and coding.curve[limit - 2] == coding.curve[limit - 1]:
+        limit -= 1
+    return _decoded(stream, height, width, coding, coding.curve, limit, columns)
+
+
+def _decoded(
+    stream: NDArray[np.uint8],
+    height: int,
+    width: int,
+    coding: NefCoding,
+    curve: tuple[int, ...],
+    limit: int,
+    columns: slice,
+) -> NDArray[np.uint16]:
     # Every symbol takes 2 bits or more: a damaged header must not make us allocate for a missing stream.
     if height < 1 or width < 1 or height * width > 4 * len(stream):
         raise FailedPhotoError("its compressed raw data is cut short")
-    indices = np.empty((height, width), dtype=np.uint16)
-    state, row = _decode(
-        np.frombuffer(stream, dtype=np.uint8),
+    margin = nefkernels.margin(width)
+    # Rows that may reach beyond the end are read from a copy of it with zeros behind.
+    tail = np.frombuffer(stream[-margin:].tobytes() + bytes(margin), np.uint8)
+    values = np.empty((height, columns.stop - columns.start), np.uint16)
+    state, row = nefkernels.decode_rows(
+        stream,
+        tail,
         _predictors(coding),
         _lookup(coding.bits, coding.lossless),
-        coding.size,
-        indices,
+        limit,
+        np.array(curve, np.uint16),
+        columns.start,
+        np.empty(width, np.uint16),
+        values,
     )
-    if state == _TRUNCATED:
+    if state == nefkernels.TRUNCATED:
         raise FailedPhotoError(f"its compressed raw data is cut short in row {row}")
-    if state == _CORRUPT:
+    if state == nefkernels.CORRUPT:
         raise FailedPhotoError(f"its compressed raw data is corrupt in row {row}")
-    return indices
+    return values
+
+
+def taken_for_uncompressed(length: int, height: int, width: int) -> bool:
+    """Whether a strip has a length by which readers tell the uncompressed variants of this compression.
+
+    Parameters
+    ----------
+    length : int
+        Bytes of the strip.
+    height, width : int
+        Stored size.
+    """
+    rows, packed = (width + 9) // 10 * 16 * height, width * height * 3
+    return length in {rows, packed, width * height * 2} or 2 * length == packed
 
 
 def code_bits(coding: NefCoding) -> NDArray[np.int64]:
@@ -250,104 +312,12 @@ def _code_book(bits: int, lossless: bool) -> tuple[NDArray[np.int64], NDArray[np
 
 
 @lru_cache
-def _lookup(bits: int, lossless: bool) -> NDArray[np.int64]:
-    """Return length << 4 | symbol for every start of `_WINDOW` bits."""
+def _lookup(bits: int, lossless: bool) -> NDArray[np.uint16]:
+    """Return what every `nefkernels.WINDOW` bits begin with, as `nefkernels.decode_rows` takes it."""
     lengths, codes = _code_book(bits, lossless)
-    table = np.zeros(1 << _WINDOW, dtype=np.int64)
+    table = np.full(1 << nefkernels.WINDOW, nefkernels.UNKNOWN, dtype=np.uint16)
     for symbol in np.flatnonzero(lengths):
-        free = _WINDOW - int(lengths[symbol])
+        free = nefkernels.WINDOW - int(lengths[symbol])
         first = int(codes[symbol]) << free
-        table[first : first + (1 << free)] = lengths[symbol] << 4 | symbol
+        table[first : first + (1 << free)] = symbol << 5 | lengths[symbol] + symbol
     return table
-
-
-@nb.njit(cache=True, nogil=True)
-def _encode(
-    indices: NDArray[np.uint16],
-    predictors: NDArray[np.int64],
-    codes: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    buffer: NDArray[np.uint8],
-) -> int:
-    """Fill `buffer` (4 bytes per photosite suffice) and return how many bytes are used; -1 without a code."""
-    height, width = indices.shape
-    position = np.int64(0)
-    pending = np.int64(0)
-    held = np.int64(0)
-    for row in range(height):
-        for col in range(width):
-            value = np.int64(indices[row, col])
-            if col >= 2:
-                difference = value - np.int64(indices[row, col - 2])
-            elif row >= 2:
-                difference = value - np.int64(indices[row - 2, col])
-            else:
-                difference = value - predictors[row, col]
-            size = np.int64(0)
-            rest = abs(difference)
-            while rest > 0:
-                size += 1
-                rest >>= 1
-            if size > 15 or lengths[size] == 0:
-                return -1
-            if difference < 0:
-                difference += (np.int64(1) << size) - 1
-            pending = ((pending << lengths[size] | codes[size]) << size) | difference
-            held += lengths[size] + size
-            while held >= 8:
-                held -= 8
-                buffer[position] = np.uint8(pending >> held & 0xFF)
-                position += 1
-            pending &= (np.int64(1) << held) - 1
-    if held:
-        buffer[position] = np.uint8(pending << (8 - held) & 0xFF)
-        position += 1
-    return int(position)
-
-
-@nb.njit(cache=True, nogil=True)
-def _decode(
-    stream: NDArray[np.uint8],
-    predictors: NDArray[np.int64],
-    lookup: NDArray[np.int64],
-    limit: int,
-    indices: NDArray[np.uint16],
-) -> tuple[int, int]:
-    """Fill `indices` and return a state and the row it was reached in. Beyond the stream zeros are read."""
-    height, width = indices.shape
-    position = np.int64(0)
-    pending = np.int64(0)
-    held = np.int64(0)
-    left = np.int64(stream.size) * 8
-    for row in range(height):
-        for col in range(width):
-            while held < 25:  # 10 bits of a code and 14 of a difference at most
-                byte = np.int64(stream[position]) if position < stream.size else np.int64(0)
-                pending = pending << 8 | byte
-                position += 1
-                held += 8
-            entry = lookup[pending >> (held - 10) & 1023]
-            size = entry & 15
-            held -= entry >> 4
-            difference = np.int64(0)
-            if size:
-                held -= size
-                difference = pending >> held & ((np.int64(1) << size) - 1)
-                if difference >> (size - 1) == 0:
-                    difference -= (np.int64(1) << size) - 1
-            pending &= (np.int64(1) << held) - 1
-            left -= (entry >> 4) + size
-            if left < 0:
-                return _TRUNCATED, row
-            if entry == 0:
-                return _CORRUPT, row
-            if col >= 2:
-                value = np.int64(indices[row, col - 2]) + difference
-            elif row >= 2:
-                value = np.int64(indices[row - 2, col]) + difference
-            else:
-                value = predictors[row, col] + difference
-            if value < 0 or value >= limit:
-                return _CORRUPT, row
-            indices[row, col] = np.uint16(value)
-    return _OK, height

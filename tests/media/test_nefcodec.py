@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from defectmap.errors import FailedPhotoError, UnsupportedRawError
-from defectmap.media.nefcodec import NefCoding, decode, encode, lossless_coding, lossy_coding
+from defectmap.media.nefcodec import NefCoding, decode, decode_mosaic, encode, lossless_coding, lossy_coding
 
 CODINGS = [make(bits) for make, bits in itertools.product((lossless_coding, lossy_coding), (12, 14))]
 
@@ -26,6 +26,32 @@ def test_what_is_encoded_is_decoded(data, coding):
     stream = encode(indices, coding)
     assert np.array_equal(decode(stream, *shape, coding), indices)
     assert encode(decode(stream, *shape, coding), coding) == stream
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("shape", [(200, 37), (201, 40), (90, 1), (1, 90)])
+def test_long_streams_are_decoded_to_their_last_row(coding, shape):
+    """Rows far from the end of a stream and rows at it come back alike, whatever follows the stream."""
+    for indices in (_noise(coding, *shape), np.arange(np.prod(shape), dtype=np.uint16).reshape(shape) % 7):
+        coding_near = NefCoding(coding.bits, (3, 3, 3, 3), coding.curve)
+        stream = encode(indices, coding_near)
+        for behind in (b"", b"\xff" * 9, bytes(1000)):
+            assert np.array_equal(decode(stream + behind, *shape, coding_near), indices)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data(), coding=st.sampled_from(CODINGS))
+def test_part_of_a_mosaic_is_the_part(data, coding):
+    """The first rows and some columns in DN are those of the whole plane, whatever the cut."""
+    height, width = data.draw(hnp.array_shapes(min_dims=2, max_dims=2, max_side=30))
+    rows = data.draw(st.integers(1, height))
+    left = data.draw(st.integers(0, width - 1))
+    right = data.draw(st.integers(left + 1, width))
+    limit = int(np.searchsorted(coding.values_dn, coding.values_dn[-1]))  # without a flat end
+    indices = np.minimum(_noise(coding, height, width), limit)
+    stream = np.frombuffer(encode(indices, coding), np.uint8)
+    mosaic = decode_mosaic(stream, rows, width, coding, slice(left, right))
+    assert np.array_equal(mosaic, coding.values_dn[indices][:rows, left:right])
 
 
 @pytest.mark.parametrize("coding", CODINGS)
