@@ -175,9 +175,9 @@ def decode(data: bytes, kind: StreamKind) -> RawFrame | JpegFrame:
         If it cannot be decoded.
     """
     if kind == "raw":
-        from defectmap.media.raw import decode_raw  # noqa: PLC0415 - LibRaw loads slowly
+        from defectmap.media.nefreading import read_raw  # noqa: PLC0415 - LibRaw loads slowly
 
-        return decode_raw(data)
+        return read_raw(data)
     from defectmap.media.jpeg import decode_jpeg  # noqa: PLC0415
 
     return decode_jpeg(data)

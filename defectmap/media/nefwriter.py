@@ -222,13 +222,16 @@ def _raw_data(
         wide = mosaic.astype(np.uint32)
         pairs = (wide[:, 0::2] << 12 | wide[:, 1::2]).astype(">u4")
         return pairs.view(np.uint8).reshape(height, -1, 4)[:, :, 1:].tobytes(), None
-    from defectmap.media.nefcodec import encode, lossless_coding, lossy_coding  # noqa: PLC0415 - loads numba
+    from defectmap.media.nefcodec import (  # noqa: PLC0415 - loads numba
+        encode,
+        lossless_coding,
+        lossy_coding,
+        taken_for_uncompressed,
+    )
 
     coding = lossless_coding(bits) if compression == "lossless" else lossy_coding(bits)
     data = encode(coding.indices(mosaic), coding)
-    # Readers tell the uncompressed variants of this compression by their exact length alone.
-    taken = {(width + 9) // 10 * 16 * height, width * height * 3 // 2, width * height * 3, width * height * 2}
-    while len(data) in taken:
+    while taken_for_uncompressed(len(data), height, width):
         data += b"\0"
     return data, coding.to_bytes()
 

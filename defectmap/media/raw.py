@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Literal
 
@@ -29,6 +30,31 @@ _STDERR = 2
 Picture = NDArray[np.uint8] | NDArray[np.uint16]
 
 _NO_FILTER = 6  # LibRaw's colour index of a sensor without colour filters
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedLayout:
+    """What LibRaw makes of a raw file's header alone.
+
+    Attributes
+    ----------
+    height, width : int
+        Full stored frame.
+    top, left, visible_height, visible_width : int
+        Visible area.
+    colours : int
+    description : bytes
+        Letters of the colours.
+    """
+
+    height: int
+    width: int
+    top: int
+    left: int
+    visible_height: int
+    visible_width: int
+    colours: int
+    description: bytes
 
 
 def decode_raw(data: bytes) -> RawFrame:
@@ -60,6 +86,28 @@ def decode_raw(data: bytes) -> RawFrame:
         rows = slice(geometry.top, geometry.top + geometry.visible_height)
         cols = slice(geometry.left, geometry.left + geometry.visible_width)
         return RawFrame(raw.raw_image[rows, cols].copy(), geometry)
+
+
+def announced_layout(data: bytes) -> AnnouncedLayout:
+    """Return what a raw file's header says of its frame; the mosaic is not decoded, and nothing is checked.
+
+    Raises
+    ------
+    FailedPhotoError
+        As for :func:`decode_raw`.
+    """
+    with _opened(data, unpack=False) as raw:
+        sizes = raw.sizes
+        return AnnouncedLayout(
+            sizes.raw_height,
+            sizes.raw_width,
+            sizes.top_margin,
+            sizes.left_margin,
+            sizes.height,
+            sizes.width,
+            raw.num_colors,
+            raw.color_desc,
+        )
 
 
 def stored_grid(data: bytes) -> Grid:
