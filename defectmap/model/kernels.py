@@ -77,42 +77,43 @@ def _neighbour_part(padded, pad, row, offset, width, phase, cols):  # type: igno
 def _rank_neighbours(padded, pad, row, offsets, ranks):  # type: ignore[no-untyped-def]
     """Fill `ranks` (4, width) with the 2nd, 4th, 5th and 7th smallest neighbour of each site of a row.
 
-    `offsets` (cols of the pattern, 8, 2) holds one set where the whole row has the same.
+    `offsets` (8, 2) holds those of every site, or (rows, cols of the pattern, 8, 2) those of each phase. Only
+    the branch for its dimensions is compiled.
     """
-    cols, width = offsets.shape[0], ranks.shape[1]
-    if cols == 1:
-        o = offsets[0]
+    width = ranks.shape[1]
+    if offsets.ndim == 2:
         _rank_row(
-            _neighbour_row(padded, pad, row, o[0], width),
-            _neighbour_row(padded, pad, row, o[1], width),
-            _neighbour_row(padded, pad, row, o[2], width),
-            _neighbour_row(padded, pad, row, o[3], width),
-            _neighbour_row(padded, pad, row, o[4], width),
-            _neighbour_row(padded, pad, row, o[5], width),
-            _neighbour_row(padded, pad, row, o[6], width),
-            _neighbour_row(padded, pad, row, o[7], width),
+            _neighbour_row(padded, pad, row, offsets[0], width),
+            _neighbour_row(padded, pad, row, offsets[1], width),
+            _neighbour_row(padded, pad, row, offsets[2], width),
+            _neighbour_row(padded, pad, row, offsets[3], width),
+            _neighbour_row(padded, pad, row, offsets[4], width),
+            _neighbour_row(padded, pad, row, offsets[5], width),
+            _neighbour_row(padded, pad, row, offsets[6], width),
+            _neighbour_row(padded, pad, row, offsets[7], width),
             ranks[0],
             ranks[1],
             ranks[2],
             ranks[3],
         )
-        return
-    for phase in range(cols):
-        o = offsets[phase]
-        _rank_row(
-            _neighbour_part(padded, pad, row, o[0], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[1], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[2], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[3], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[4], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[5], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[6], width, phase, cols),
-            _neighbour_part(padded, pad, row, o[7], width, phase, cols),
-            ranks[0, phase::cols],
-            ranks[1, phase::cols],
-            ranks[2, phase::cols],
-            ranks[3, phase::cols],
-        )
+    else:
+        cols = offsets.shape[1]
+        for phase in range(cols):
+            o = offsets[row % offsets.shape[0], phase]
+            _rank_row(
+                _neighbour_part(padded, pad, row, o[0], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[1], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[2], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[3], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[4], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[5], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[6], width, phase, cols),
+                _neighbour_part(padded, pad, row, o[7], width, phase, cols),
+                ranks[0, phase::cols],
+                ranks[1, phase::cols],
+                ranks[2, phase::cols],
+                ranks[3, phase::cols],
+            )
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -123,13 +124,12 @@ def residual_histogram(  # type: ignore[no-untyped-def]
 
     `bins` holds the bin of each twice predicted level; `histogram` (levels, residuals) is added to.
     """
-    rows = offsets.shape[0]
     last = np.int32(histogram.shape[1] - 1)
     ranks = np.empty((4, width), padded.dtype)
     twice, size = np.empty(width, np.int32), np.empty(width, np.int32)
     for group in range(0, height // period, step):
         for r in range(group * period, (group + 1) * period):
-            _rank_neighbours(padded, pad, r, offsets[r % rows], ranks)
+            _rank_neighbours(padded, pad, r, offsets, ranks)
             _residual_row(padded[r + pad, pad : pad + width], ranks[1], ranks[2], last, twice, size)
             for c in range(width):
                 histogram[bins[twice[c]], size[c]] += 1
@@ -162,7 +162,7 @@ def _first_score(  # type: ignore[no-untyped-def]
     """
     r = min(max(r, 0), height - 1)
     width = score.shape[0]
-    _rank_neighbours(padded, pad, r, offsets[r % offsets.shape[0]], ranks)
+    _rank_neighbours(padded, pad, r, offsets, ranks)
     for c in range(width):
         noise[c] = variance[(np.uint32(ranks[1, c]) + np.uint32(ranks[2, c])) >> np.uint32(shift)]
     _score_row(padded[r + pad, pad : pad + width], ranks, noise, texture, clipped, score, sigma, light)
@@ -272,13 +272,15 @@ def activity_histogram(  # type: ignore[no-untyped-def]
             if abs(y) <= inner:
                 _exchange(narrow, outer, unrest, nothing)
             if y == 0:
-                own[:] = score
+                for c in range(width):  # a slice would take seconds to compile
+                    own[c] = score[c]
         _activity_row(wide, narrow, outer, inner, inside, activity)
         for c in range(width):
             if own[c] != _SILENT:
                 size = min(abs(np.int32(own[c])), last)
                 histogram[np.uint32(own[c] < 0), classes[np.uint16(activity[c])], np.uint32(size)] += 1
-    histogram[1, :, 0] = histogram[0, :, 0]
+    for kind in range(histogram.shape[1]):
+        histogram[1, kind, 0] = histogram[0, kind, 0]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -95,8 +95,8 @@ class PlaneModel:
 
     @property
     def common_offsets(self) -> NDArray[np.int64]:
-        """One set of offsets where all positions of the pattern have the same: rows are contiguous then."""
-        return self.offsets[:1, :1] if (self.offsets == self.offsets[0, 0]).all() else self.offsets
+        """The offsets of every site, shape (8, 2), where all positions of the pattern have the same."""
+        return self.offsets[0, 0] if (self.offsets == self.offsets[0, 0]).all() else self.offsets
 
     def neighbours(self, sites: NDArray[np.int64], shape: tuple[int, ...]) -> NDArray[np.int64]:
         """Return the neighbours that predict each site.

@@ -32,7 +32,7 @@ def _neighbourhood(padded, r, c, dy, dx):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(inline="always", cache=True)
+@njit(cache=True, nogil=True)
 def _residual2(padded, pad, r, c, o):  # type: ignore[no-untyped-def]
     """Twice the value less the prediction, in DN."""
     _, low, high, _, _ = _neighbourhood(padded, r + pad, c + pad, o[:, 0], o[:, 1])
