@@ -57,7 +57,7 @@ class Scored:
 def score_sequence(job: Job) -> list[Scored]:
     """Score one sequence, with the unrest around each site as a scale or, as a variant, without."""
     (scaled,) = job.variant
-    flat: Any = nullcontext() if scaled else patch.object(prediction, "_activity_narrowings", _as_they_are)
+    flat: Any = nullcontext() if scaled else patch.object(prediction, "unrest_narrowings", _as_they_are)
     sensor = job.sensor()
     planted = np.zeros((SIDE, SIDE), bool)
     planted[[t.row for t in sensor.truths], [t.col for t in sensor.truths]] = True
@@ -78,10 +78,10 @@ def score_sequence(job: Job) -> list[Scored]:
     return [Scored(np.concatenate(single), filters, counts, variance.scores(), planted)]
 
 
-def _as_they_are(_rows: object, _height: int, _width: int, model: prediction.PlaneModel) -> Scores:
+def _as_they_are(_rows: object, _height: int, _width: int, outer: int, inner: int) -> NDArray[np.uint64]:
     """Stand in for the factors on the scores by unrest: 1, whatever the unrest."""
-    summed = (2 * model.outer + 1) ** 2 - (2 * model.inner + 1) ** 2
-    return np.ones((3, 3 * Z_UNIT * summed + 1), np.float32)
+    summed = (2 * outer + 1) ** 2 - (2 * inner + 1) ** 2
+    return np.ones((2 * (3 * Z_UNIT * summed + 1), 2), np.float32).view(np.uint64).ravel()
 
 
 def scores_against_null(scored: Scored) -> Figure:

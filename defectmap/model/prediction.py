@@ -9,7 +9,6 @@ that a frame scores the same whatever else the catalog holds.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import JpegFrame, RawFrame
+from defectmap.model.noise import MEDIAN_OF_EIGHT, noise_by_level, unrest_narrowings
 from defectmap.model.sensor import MosaicGeometry
 
 PLANES = ("mosaic", "luma", "blue", "red")
@@ -30,30 +30,8 @@ SIGHTING = np.dtype(
 _TEXTURE = np.float32(0.09)
 """Share of the squared neighbour spread that counts as prediction error: (0.3 x spread)^2."""
 
-_QUARTILE = 0.31864
-"""25th percentile of |x| of a standard normal variable: low, so that texture hardly moves it."""
-
-_MEDIAN = 0.17
-"""Variance of the median of eight normal variables, relative to theirs: so much it adds to residuals."""
-
 _HIGHLIGHT = 0.94
 """Above this share of the range a neighbour may be clipped, and the prediction with it."""
-
-_LEVELS, _RESIDUALS = 64, 4096
-
-_SCORES = 1024
-_CLASSES_PER_OCTAVE = 4
-_FEWEST = 200
-"""Scores that a class of activity needs to be calibrated."""
-
-_COMMON = 0.02
-"""Share of the residuals that are not 0 below which none is a step of rounding."""
-
-_NARROWEST = 0.5
-"""Scores are never taken to be narrower than that: coarse rounding makes most of them 0."""
-
-_CORE, _WINGS = 0.6827, 0.9545
-"""Shares of a normal variable within one and two standard deviations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,11 +224,11 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     height, width = values.shape
     pad = model.pad
     padded = _padded(values, pad)
-    variance, shift = _noise_variance(padded, height, width, model)
+    variance, shift = _noise_by_level(padded, height, width, model)
     z = np.empty((height, width), np.int8)
     noise_code, light_code = np.empty((2, height, width), np.uint8)
     rows = (padded, pad, model.common_offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
-    narrowings = _activity_narrowings(rows, height, width, model)
+    narrowings = unrest_narrowings(rows, height, width, model.outer, model.inner)
     kernels.score_rows(
         *rows, np.float32(model.black), model.outer, model.inner, narrowings, z, noise_code, light_code
     )
@@ -296,69 +274,18 @@ def noise_variance(
         In DN squared; of levels that the plane does not hold, that of the nearest which it does.
     """
     height, width = values.shape
-    table, shift = _noise_variance(_padded(values, model.pad), height, width, model)
+    table, shift = _noise_by_level(_padded(values, model.pad), height, width, model)
     at = np.clip(2.0 * levels, 0, (table.size << shift) - 1).astype(np.int64) >> shift
-    return np.asarray(table[at] / (1.0 + _MEDIAN), np.float64)
+    return np.asarray(table[at] / (1.0 + MEDIAN_OF_EIGHT), np.float64)
 
 
-def _activity_narrowings(
-    rows: tuple[Any, ...], height: int, width: int, model: PlaneModel
-) -> NDArray[np.uint64]:
-    """Measure in the frame itself how much wider the scores are where the scores around are restless.
-
-    Parameters
-    ----------
-    rows : tuple
-        The leading arguments of the kernels.
-    height, width : int
-    model : PlaneModel
-
-    Returns
-    -------
-    ndarray of shape (2 x sums,), uint64
-        Pairs of factors as `kernels.score_rows` takes them, by summed unrest and sign of the score (noise of
-        few electrons is lopsided): 1 over how much wider than normal scores are, of that sign and of either.
-    """
-    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
-
-    summed = (2 * model.outer + 1) ** 2 - (2 * model.inner + 1) ** 2
-    unrest = np.maximum(np.arange(summed * 3 * kernels.Z_UNIT + 1) / (summed * kernels.Z_UNIT), 0.05)
-    position = _CLASSES_PER_OCTAVE * (np.log2(unrest) - np.log2(unrest[0]))
-    classes = position.astype(np.uint8)
-    histogram = np.zeros((2, int(classes[-1]) + 1, _SCORES), np.int32)
-    step = 16 if height >= 1024 else max(1, height // 64)
-    count: Any = kernels.activity_histogram
-    count(*rows, height, width, model.outer, model.inner, step, classes, histogram)
-    usable = np.flatnonzero(histogram.sum(axis=2).min(axis=0) >= _FEWEST)
-    if usable.size == 0:
-        return _paired(*np.ones((3, unrest.size), np.float32))
-    widths = []
-    for side in histogram[:, usable]:
-        # The wings count too: where they are wide, texture peaks that no core tells of.
-        core, wings = (_quantile(side, share) / kernels.Z_UNIT for share in (_CORE, _WINGS))
-        measured = np.maximum(np.maximum(core, 0.5 * wings), _NARROWEST)
-        widths.append(np.interp(position, usable + 0.5, measured))
-    return _paired(*np.asarray(1.0 / np.stack([*widths, 0.5 * (widths[0] + widths[1])]), np.float32))
-
-
-def _paired(
-    above: NDArray[np.float32], below: NDArray[np.float32], either: NDArray[np.float32]
-) -> NDArray[np.uint64]:
-    low = np.stack([above, below], axis=1).view(np.uint32).astype(np.uint64)
-    high = either.view(np.uint32).astype(np.uint64) << np.uint64(32)
-    return np.asarray(low | high[:, None]).ravel()
-
-
-def _quantile(histogram: NDArray[np.int32], share: float) -> NDArray[np.float64]:
-    """Return the quantile of each row of counts of |k|, where k stands for k - 1/2 to k + 1/2."""
-    cumulative = np.cumsum(histogram, axis=1)
-    wanted = cumulative[:, -1:] * share
-    index = np.argmax(cumulative >= wanted, axis=1)
-    rows = np.arange(len(histogram))
-    here = histogram[rows, index]
-    before = cumulative[rows, index] - here
-    span = np.where(index == 0, 0.5, 1.0)
-    return np.asarray(np.maximum(index - 0.5, 0.0) + span * (wanted[:, 0] - before) / here)
+def _noise_by_level(
+    padded: NDArray[Any], height: int, width: int, model: PlaneModel
+) -> tuple[NDArray[np.float32], int]:
+    period = len(model.offsets)
+    return noise_by_level(
+        padded, model.pad, height, width, model.common_offsets, period, model.black, model.floor
+    )
 
 
 def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
@@ -371,61 +298,3 @@ def _padded(values: NDArray[Any], pad: int) -> NDArray[Any]:
         padded[edge] = values[rows[edge, None], cols]
         padded[:, edge] = values[rows[:, None], cols[edge]]
     return padded
-
-
-@lru_cache(maxsize=8)
-def _level_bins(black: float, top: int) -> NDArray[np.uint8]:
-    """Return the bin of each twice predicted level up to `top`."""
-    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
-
-    bins = np.empty(top + 1, np.uint8)
-    kernels.level_bins(np.float32(black), bins)
-    return np.minimum(bins, _LEVELS - 1)
-
-
-def _noise_variance(
-    padded: NDArray[Any], height: int, width: int, model: PlaneModel
-) -> tuple[NDArray[np.float32], int]:
-    """Measure the noise variance as a function of level in the frame itself.
-
-    Returns
-    -------
-    variance : ndarray of float32
-        By twice the predicted level, shifted right by `shift` bits.
-    shift : int
-    """
-    from defectmap.model import kernels  # noqa: PLC0415 - compiled code loads slowly
-
-    histogram = np.zeros((_LEVELS, _RESIDUALS), np.int32)
-    step = 8 if height >= 512 else 1
-    top = 2 * int(np.iinfo(padded.dtype).max)
-    period = len(model.offsets)
-    kernels.residual_histogram(
-        padded,
-        model.pad,
-        height,
-        width,
-        model.common_offsets,
-        period,
-        step,
-        _level_bins(model.black, top),
-        histogram,
-    )
-    shift = max(0, top.bit_length() - 14)
-    counts = histogram.sum(axis=1)
-    usable = np.flatnonzero(counts >= 400)
-    if usable.size == 0:
-        usable = np.flatnonzero(counts)
-    if usable.size == 0:  # fewer rows than the period of the pattern
-        return np.full((top >> shift) + 1, model.floor, np.float32), shift
-    quartile = _quantile(histogram[usable], 0.25)  # of |2 x residual|
-    measured = np.maximum((0.5 * quartile / _QUARTILE) ** 2, model.floor)
-    # Values that are coarsely rounded may agree with their neighbours more often than not: noise is one step.
-    rounded = histogram[usable].copy()
-    rounded[:, 0] = 0
-    told = rounded.any(axis=1)
-    smallest = np.argmax(rounded.cumsum(axis=1) >= _COMMON * rounded.sum(axis=1, keepdims=True), axis=1)
-    measured = np.where(told, np.maximum(measured, (0.5 * smallest) ** 2), measured)
-    twice = (np.arange((top >> shift) + 1) + 0.5) * (1 << shift) - 0.5
-    position = 4.0 * np.log2(np.maximum(0.5 * twice - model.black, 0.0) * 0.25 + 1.0)
-    return np.interp(position, usable + 0.5, measured).astype(np.float32), shift
