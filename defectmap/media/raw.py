@@ -233,7 +233,9 @@ def _triple(row: NDArray[np.float64]) -> tuple[float, float, float]:
 def _opened(data: bytes, *, unpack: bool = True) -> Iterator[rawpy.RawPy]:
     """Open and unpack a raw file; LibRaw's troubles come out as :class:`FailedPhotoError`."""
     try:
-        with rawpy.imread(io.BytesIO(data)) as raw:
+        with _unheard():
+            raw = rawpy.imread(io.BytesIO(data))
+        with raw:
             if unpack:
                 with _unheard():
                     raw.unpack()

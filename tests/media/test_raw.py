@@ -248,7 +248,10 @@ def test_libraw_is_not_heard(tmp_path: Path, capfd: pytest.CaptureFixture[str]) 
     """Of damaged data only the reason is told, by what is raised; LibRaw's own words name no file."""
     write_shoot(SimulatedCamera(height=60, width=80), tmp_path, 1, ("nef",), compressions=("lossless",))
     content = bytearray((tmp_path / "DSC_0001.NEF").read_bytes())
-    for damaged in (content[:-400] + bytes(400), content[:-400] + b"\xff" * 400):
+    beyond = bytearray(content)
+    table = content.index(b"\x00\x96\x00\x07")  # of the coding, in the MakerNote
+    beyond[table + 8 : table + 12] = b"\x7f\xff\xff\xff"
+    for damaged in (content[:-400] + bytes(400), content[:-400] + b"\xff" * 400, beyond):
         with contextlib.suppress(PhotoError):
             decode_raw(bytes(damaged))
     assert capfd.readouterr() == ("", "")
