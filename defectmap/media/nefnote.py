@@ -9,6 +9,7 @@ from defectmap.media import tiff
 
 _HEAD = b"Nikon\0\x02"  # then a minor version and two zeros; the TIFF header follows
 _TIFF_AT = 10
+_ORDERS: dict[bytes, Literal["<", ">"]] = {b"II*\0": "<", b"MM\0*": ">"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,8 @@ def nikon_note(data: bytes) -> NikonNote | None:
         return None
     base = place[0] + _TIFF_AT
     note = data[base:]  # values may lie behind the stated end of the note
-    order = tiff.byte_order(note)
+    order = _ORDERS.get(note[:4])
     directory = next(tiff.directories(note), None)
     if order is None or directory is None:
         return None
-    return NikonNote(base, "<" if order == "<" else ">", directory)
+    return NikonNote(base, order, directory)

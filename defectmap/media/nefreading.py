@@ -79,10 +79,12 @@ def _compressed_mosaic(data: bytes) -> tiff.Directory | None:
 
 def _kind(data: bytes, layout: AnnouncedLayout, directory: tiff.Directory, note: NikonNote) -> _Kind:
     """Gather what tells files apart that LibRaw may decode or describe differently."""
-    first = next(tiff.directories(data))
+    every = list(tiff.directories(data))
     return (
         layout,
-        *(first.fields.get(tag) for tag in (tiff.MAKE, _MODEL, _SOFTWARE)),
+        *(every[0].fields.get(tag) for tag in (tiff.MAKE, _MODEL, _SOFTWARE)),
+        # A tag more may bring a table of levels with it.
+        *((*each.fields, *each.opaque) for each in (*every, note.directory)),
         *sorted((tag, values) for tag, values in directory.fields.items() if tag not in _PER_FRAME),
         *(note.directory.fields.get(tag) or note.opaque(data, tag) for tag in _NOTE_TAGS),
         note.order,

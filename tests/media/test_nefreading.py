@@ -161,6 +161,25 @@ def test_damaged_headers_read_as_libraw_reads_them(data, kind):
     assert _outcome(read_raw, bytes(content)) == _outcome(decode_raw, bytes(content))
 
 
+def test_a_table_of_levels_that_a_directory_brings_along_counts():
+    """A file with a tag that makes LibRaw look its readings up in another table is not decoded without it."""
+    content = bytearray(_nef("lossless", 14))
+    read_raw(bytes(content))
+    length = content.index(b"\x01\x01\x00\x04")  # ImageLength of the thumbnail becomes a response curve
+    content[length : length + 2] = (291).to_bytes(2, "big")
+    for _ in range(2):
+        assert _outcome(read_raw, bytes(content)) == _outcome(decode_raw, bytes(content))
+
+
+def test_a_note_of_no_known_form_counts_as_none():
+    """A MakerNote whose header has another mark than TIFF's is not read, as LibRaw does not read it."""
+    content = bytearray(_nef("lossless", 14))
+    read_raw(bytes(content))
+    mark = content.index(b"Nikon\0") + 13
+    content[mark] = 0x55  # as Panasonic has it
+    assert _outcome(read_raw, bytes(content)) == _outcome(decode_raw, bytes(content))
+
+
 def test_a_flat_end_of_the_curve_is_left_to_libraw(monkeypatch):
     """Indices within a flat end of a curve, which LibRaw takes for damage, are never decoded alone."""
     content = bytearray(_nef("lossy", 12))
