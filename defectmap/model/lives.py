@@ -126,8 +126,10 @@ def date_plainly(
     dated, when = _dated(facts)
     dose = np.array([f.conditions.dose or 0.0 for f in when])
     gain = np.array([f.conditions.gain or 0.0 for f in when])
-    # Of the light that shows the other kinds there is some in frames of any exposure.
-    exposures = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose)}.get(kind, (gain,))
+    level = np.array([f.framing.level_dn if f.framing else 0.0 for f in when])
+    # A blinking site drowns in the noise of light; what the others need of it is there at any exposure.
+    needed = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose, level)}
+    exposures = needed.get(kind, (gain,))
     return _told(date_site(np.isin(dated, seen), exposures, _scenes(when), background), when)
 
 
