@@ -118,6 +118,7 @@ def date_site(
     exposures: Sequence[NDArray[np.float64]],
     scene: NDArray[np.int64],
     background: float,
+    trust: float = 1.0,
 ) -> tuple[BadPeriod, ...]:
     """Find the periods in which a site was bad by nothing but when it stood out.
 
@@ -132,6 +133,8 @@ def date_site(
         Frames of one number show one scene.
     background : float
         Chance of a healthy site to stand out in one frame.
+    trust : float
+        Share of its log likelihood that each frame keeps: less than 1 where frames depend on each other.
 
     Returns
     -------
@@ -148,6 +151,7 @@ def date_site(
     for _ in range(_ROUNDS):
         chance = _rates(seen, classes, found, quiet)
         gain = np.where(seen, np.log(chance / quiet), once * np.log((1.0 - chance) / (1.0 - quiet)))
+        gain *= trust
         before, found = found, segments(gain)
         if found == before or not found:
             break

@@ -21,6 +21,9 @@ from defectmap.model.temperature import HotSite, warmth
 
 _WARM = frozenset({Kind.HOT, Kind.OFFSET})
 
+_BLINKING = 0.5
+"""Share of its likelihood that a frame of a blinking site keeps: silent now, it is likelier to be silent next."""
+
 _TELLING = 64
 """Hot sites that are asked how warm a frame was; more would tell little more."""
 
@@ -126,11 +129,10 @@ def date_plainly(
     dated, when = _dated(facts)
     dose = np.array([f.conditions.dose or 0.0 for f in when])
     gain = np.array([f.conditions.gain or 0.0 for f in when])
-    level = np.array([f.framing.level_dn if f.framing else 0.0 for f in when])
-    # A blinking site drowns in the noise of light; what the others need of it is there at any exposure.
-    needed = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose, level)}
-    exposures = needed.get(kind, (gain,))
-    return _told(date_site(np.isin(dated, seen), exposures, _scenes(when), background), when)
+    # Of the light that shows the other kinds there is some in frames of any exposure.
+    exposures = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose)}.get(kind, (gain,))
+    trust = _BLINKING if kind is Kind.NOISY else 1.0
+    return _told(date_site(np.isin(dated, seen), exposures, _scenes(when), background, trust), when)
 
 
 def _dated(facts: Sequence[FrameFacts]) -> tuple[NDArray[np.int64], list[FrameFacts]]:
