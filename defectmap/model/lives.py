@@ -22,7 +22,7 @@ from defectmap.model.temperature import HotSite, warmth
 _WARM = frozenset({Kind.HOT, Kind.OFFSET})
 
 _BLINKING = 0.5
-"""Share of its likelihood that a frame of a blinking site keeps: silent now, it is likelier to be silent next."""
+"""Share of its log likelihood that a frame of a blinking site keeps: what is silent now will be so next."""
 
 _TELLING = 64
 """Hot sites that are asked how warm a frame was; more would tell little more."""

@@ -97,3 +97,14 @@ def test_other_exposures_are_no_proof_of_health() -> None:
         (period,) = date_site(seen[order], (gain[order], dose[order]), np.arange(160), BACKGROUND)
         assert period.last_good is None
         assert period.first_good is None
+
+
+def test_blinking_is_no_healing() -> None:
+    """Of sites that blink, silent for eight frames on end, few are dated where frames are trusted half."""
+    rng = np.random.default_rng(6)
+    dated = 0
+    for _ in range(60):
+        on = np.logical_xor.accumulate(np.append(rng.random() < 0.5, rng.random(159) < 1 / 8))
+        periods = date_site(on & (rng.random(160) < 0.8), (), np.arange(160), BACKGROUND, 0.5)
+        dated += len(periods) > 1 or periods[0].last_good is not None or periods[0].first_good is not None
+    assert dated <= 12
