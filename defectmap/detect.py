@@ -35,7 +35,6 @@ from defectmap.model.footprints import Footprints, learn
 from defectmap.model.listed import as_defect, is_listed, with_listed
 from defectmap.model.mapping import SCENES_FOR_CERTAINTY, build_map
 from defectmap.model.registration import Attempt, combined, document
-from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
 from defectmap.model.sums import Sums
 from defectmap.model.supporting import FIELDS, carry_down, carry_up, confirm
@@ -253,8 +252,6 @@ def _facts(stored: list[StoredFrame], clock: BodyClock) -> dict[int, FrameFacts]
 
     A frame whose clock its shutter count contradicts has its place by the count, and no date.
     """
-    signatures = {frame.id: frame.signature or b"" for frame in stored}
-    scenes = join_scenes({}, signatures, list(signatures))
 
     def order(frame: StoredFrame) -> tuple[Any, ...]:
         place = clock.place(frame.conditions)
@@ -263,7 +260,7 @@ def _facts(stored: list[StoredFrame], clock: BodyClock) -> dict[int, FrameFacts]
 
     return {
         frame.id: FrameFacts(
-            scenes[frame.id],
+            frame.scene,
             replace(frame.conditions, captured=clock.date(frame.conditions)),
             frame.framing,
         )

@@ -330,7 +330,6 @@ class _Run:
             return
         fold_epochs(catalog, sensor.id, part.grid.kind, part.epoch)
         catalog.evidence.add_to_planes(stream.id, part.epoch, part.widened)
-        added: dict[int, bytes] = {}
         for frame in part.frames:
             photo = frame.photo
             record = FrameRecord(
@@ -345,10 +344,9 @@ class _Run:
             )
             frame_id = catalog.frames.add(stream.id, record, frame.sightings, frame.faint)
             self._remember(photo.file, photo.digest, frame_id=frame_id)
-            added[frame_id] = frame.framing.signature
         if stream.geometry is not None:
             self._raws.setdefault(stream.id, (stream, []))[1].extend(frame.photo for frame in part.frames)
-        self._overcounted[stream.id] = scenes.settle(added)
+        self._overcounted[stream.id] = scenes.settle()
         fold_epochs(catalog, sensor.id, part.grid.kind)
         self._sensors[sensor.id] = sensor
         self.ingested += len(part.frames)

@@ -67,7 +67,7 @@ def merge(catalog: Catalog, shards: Iterable[Path]) -> MergeOutcome:
                 if stream.id in report.streams:
                     sensor = next(s for s in catalog.sensors.all() if s.id == stream.sensor_id)
                     sensors.add(sensor.id)
-                    overcounted[stream.id] = StreamScenes(catalog, sensor, stream).settle({})
+                    overcounted[stream.id] = StreamScenes(catalog, sensor, stream).settle()
                     fold_epochs(catalog, sensor.id, stream.grid.kind)
         merged += not report.known
         known += report.known

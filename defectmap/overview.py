@@ -15,7 +15,6 @@ from defectmap.model.bodyclock import BodyClock, Contradiction
 from defectmap.model.defects import Defect, DefectMap, Structure
 from defectmap.model.events import periods_of
 from defectmap.model.listed import is_listed, reach
-from defectmap.model.scenes import join_scenes
 from defectmap.model.sensor import Grid
 from defectmap.model.visibility import usual_noise
 
@@ -245,7 +244,7 @@ def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
             StreamSummary(
                 stream.grid,
                 len(frames),
-                _scenes(catalog, stream, len(frames), latest),
+                catalog.scenes.count(stream.id),
                 min(times, default=None),
                 max(times, default=None),
                 sum(not is_listed(defect) for defect in found.defects),
@@ -254,13 +253,3 @@ def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
         )
     number = latest.number if latest else None
     return CameraSummary(sensor, tuple(streams), number, _doubts(everything))
-
-
-def _scenes(catalog: Catalog, stream: StreamRecord, frames: int, latest: Revision | None) -> int:
-    """Return the number of scenes, which all frames were compared for when the map was made."""
-    grid = (stream.grid.kind, stream.grid.height, stream.grid.width, frames)
-    for source in latest.content.provenance.get("streams", []) if latest else []:
-        if grid == tuple(map(source.get, ("kind", "height", "width", "frames"))):
-            return int(source["scenes"])
-    signatures = {frame.id: frame.signature or b"" for frame in catalog.frames.of_stream(stream.id)}
-    return len(set(join_scenes({}, signatures, list(signatures)).values()))

@@ -8,13 +8,14 @@ which is exact, because the sums are integers.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+
+import numpy as np
 
 from defectmap.catalog.records import SensorRecord, StoredFrame, StreamRecord
 from defectmap.catalog.store import Catalog
 from defectmap.measuring import Photo, capture_order, measure
 from defectmap.media.discover import FoundFile
-from defectmap.model.scenes import join_scenes, representatives
+from defectmap.model.scenes import links, representatives, unite
 from defectmap.model.sensor import SensorIdentity, StreamKind
 
 _log = logging.getLogger(__name__)
@@ -54,34 +55,29 @@ class StreamScenes:
         self._catalog = catalog
         self._sensor = sensor
         self._stream = stream
-        self._signatures: dict[int, bytes] = {}
-        self._scenes: dict[int, int] = {}
         self._unreadable: set[int] = set()
 
-    def settle(self, fresh: Mapping[int, bytes]) -> int:
-        """Take out of the sums the frames that are not the first of their scene.
+    def settle(self) -> int:
+        """Find the scenes of new frames, and leave the sums the first of each scene alone.
 
         Call it in the transaction that added frames. It is a no-op where every scene is as it should be.
-
-        Parameters
-        ----------
-        fresh : mapping of frame id to signature
-            The frames that were added.
 
         Returns
         -------
         int
             Frames that count although they should not, because their files cannot be read again.
         """
-        frames = self._catalog.frames.of_stream(self._stream.id, signatures=not self._scenes)
-        if not self._scenes:
-            fresh = {frame.id: frame.signature or b"" for frame in frames}
-        self._signatures.update(fresh)
-        self._scenes = join_scenes(self._scenes, self._signatures, list(fresh))
+        scenes, stream_id = self._catalog.scenes, self._stream.id
+        fresh = scenes.fresh(stream_id)
+        if len(fresh):
+            found = [links(fresh, known) for known in scenes.looks(stream_id)]
+            scenes.join(stream_id, unite(np.concatenate(found)))
+        # The first of a scene always counts: it is left out or taken out only where an earlier one is there.
+        frames = scenes.overcounted(stream_id)
         order = {f.id: capture_order(f.conditions, f.name, f.digest) for f in frames}
-        chosen = representatives(self._scenes, order)
+        chosen = representatives({f.id: f.scene for f in frames}, order)
         for frame in frames:
-            if frame.counted and frame.id not in chosen and frame.id not in self._unreadable:
+            if frame.id not in chosen and frame.id not in self._unreadable:
                 self._take_out(frame)
         return len(self._unreadable)
 

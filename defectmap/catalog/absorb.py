@@ -12,9 +12,10 @@ from sqlalchemy import insert, select
 from sqlalchemy.dialects.sqlite import insert as insert_or
 
 from defectmap.catalog.checking import problems
+from defectmap.catalog.columns import Base
 from defectmap.catalog.evidence import PlaneKey
 from defectmap.catalog.records import AbsorbReport
-from defectmap.catalog.schema import Base, FaintSightingsRow, FileRow, FrameRow, SightingsRow
+from defectmap.catalog.schema import FaintSightingsRow, FileRow, FrameRow, SightingsRow
 from defectmap.catalog.store import Catalog, open_catalog
 from defectmap.errors import CatalogError, PhotoError, ShardRefusedError
 
@@ -118,7 +119,8 @@ def _copy_frames(catalog: Catalog, shard: Catalog, streams: Mapping[int, int]) -
     frames: dict[int, int] = {}
     for row in _rows(shard, FrameRow):
         frame_id = row.pop("id")
-        row["stream_id"] = streams[row["stream_id"]]
+        # Scenes are named by frames, and new ones are yet to be compared with those that are here.
+        row |= {"stream_id": streams[row["stream_id"]], "scene": None}
         frames[frame_id] = catalog.database.connection.execute(
             insert(FrameRow).values(**row).returning(FrameRow.id)
         ).scalar_one()

@@ -20,6 +20,9 @@ from defectmap.model.frame import Conditions
 
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
 _PAGE = 256
+SCENE = func.coalesce(FrameRow.scene, FrameRow.id).label("scene")
+"""A frame that was not yet compared is a scene of its own."""
+
 _Table = type[SightingsRow] | type[FaintSightingsRow]
 
 
@@ -129,7 +132,7 @@ class Frames:
             By capture time, shutter count and name; frames without a time come last.
         """
         query = (
-            select(*_columns(signatures))
+            select(*frame_columns(signatures))
             .where(FrameRow.stream_id == stream_id)
             .order_by(
                 FrameRow.captured.is_(None),
@@ -139,7 +142,7 @@ class Frames:
                 FrameRow.id,
             )
         )
-        return [_stored(row) for row in self._database.connection.execute(query)]
+        return [stored_frame(row) for row in self._database.connection.execute(query)]
 
     def conditions(self, sensor_id: int) -> list[Conditions]:
         """Return the conditions of all frames of a sensor, whatever their stream, in no particular order."""
@@ -153,9 +156,9 @@ class Frames:
     def by_digest(self, digest: bytes) -> StoredFrame | None:
         """Return the frame of a file's content, without its signature; None if there is none."""
         row = self._database.connection.execute(
-            select(*_columns(signatures=False)).where(FrameRow.digest == digest)
+            select(*frame_columns(signatures=False)).where(FrameRow.digest == digest)
         ).one_or_none()
-        return None if row is None else _stored(row)
+        return None if row is None else stored_frame(row)
 
     def sightings(self, stream_id: int) -> Iterator[tuple[int, NDArray[np.void]]]:
         """Yield (frame id, sightings) of every frame of a stream, in the order they were added.
@@ -211,7 +214,8 @@ class Frames:
             ) from error
 
 
-def _columns(signatures: bool) -> list[Any]:
+def frame_columns(signatures: bool) -> list[Any]:
+    """Return the columns that :func:`stored_frame` takes, with or without the signature."""
     return [
         FrameRow.id,
         FrameRow.stream_id,
@@ -221,12 +225,14 @@ def _columns(signatures: bool) -> list[Any]:
         FrameRow.epoch,
         FrameRow.level_dn,
         FrameRow.contrast_dn,
+        SCENE,
         *(getattr(FrameRow, name) for name in _CONDITIONS),
         FrameRow.signature if signatures else null().label("signature"),
     ]
 
 
-def _stored(row: Row[Any]) -> StoredFrame:
+def stored_frame(row: Row[Any]) -> StoredFrame:
+    """Return the frame of a row."""
     return StoredFrame(
         row.id,
         row.stream_id,
@@ -238,4 +244,5 @@ def _stored(row: Row[Any]) -> StoredFrame:
         row.epoch,
         row.level_dn,
         row.contrast_dn,
+        row.scene,
     )

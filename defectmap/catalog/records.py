@@ -85,7 +85,10 @@ class FrameRecord:
 
 @dataclass(frozen=True, slots=True)
 class StoredFrame:
-    """A frame of the catalog; `signature` is None also where it was not asked for."""
+    """A frame of the catalog.
+
+    `signature` is None also where it was not asked for; `scene` is the frame's own id until it was compared.
+    """
 
     id: int
     stream_id: int
@@ -97,6 +100,7 @@ class StoredFrame:
     epoch: int
     level_dn: float | None
     contrast_dn: float | None
+    scene: int
 
     @property
     def framing(self) -> Framing | None:

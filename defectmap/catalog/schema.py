@@ -6,102 +6,20 @@ two together. Blobs come last in their rows, so that listings do not read past t
 
 from __future__ import annotations
 
-import os
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
-from sqlalchemy import (
-    JSON,
-    CheckConstraint,
-    Double,
-    ForeignKey,
-    Index,
-    MetaData,
-    Text,
-    UniqueConstraint,
-    text,
-)
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, CheckConstraint, ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
 
-HEAD: Final = "0007"
+from defectmap.catalog.columns import Base, FileName
+
+HEAD: Final = "0008"
 """The newest migration this program knows; identifiers are numbers in four digits, so they order as text."""
 
 APPLICATION_ID: Final = 0x44664D70
 """SQLite's ``application_id`` of a catalog: the letters ``DfMp``."""
-
-
-class IsoTime(TypeDecorator[datetime]):
-    """A moment as ISO 8601 text with microseconds, which sorts as time does."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
-        """Write the text."""
-        return None if value is None else value.isoformat(timespec="microseconds")
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
-        """Read the text."""
-        return None if value is None else datetime.fromisoformat(value)
-
-
-class FileName(TypeDecorator[str]):
-    """A name in the file system as text, or as a blob of its bytes where those are no valid text."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | bytes | None:
-        """Write text or blob."""
-        if value is None:
-            return None
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            return os.fsencode(value)
-        return value
-
-    def process_result_value(self, value: str | bytes | None, dialect: Dialect) -> str | None:
-        """Read either."""
-        return None if value is None else os.fsdecode(value)
-
-
-class NativePath(TypeDecorator[Path]):
-    """A path, stored as :class:`FileName` stores its text."""
-
-    impl = FileName
-    cache_ok = True
-
-    def process_bind_param(self, value: Path | None, dialect: Dialect) -> str | None:
-        """Hand on the text."""
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> Path | None:
-        """Read the text."""
-        return None if value is None else Path(value)
-
-
-class Base(DeclarativeBase):
-    """Common ground of the tables."""
-
-    metadata = MetaData(
-        naming_convention={
-            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-            "ck": "ck_%(table_name)s_%(constraint_name)s",
-            "fk": "fk_%(table_name)s_%(column_0_name)s",
-            "pk": "pk_%(table_name)s",
-        }
-    )
-    type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text,
-        float: Double,
-        datetime: IsoTime,
-        Path: NativePath,
-    }
 
 
 class CatalogRow(Base):
@@ -174,7 +92,8 @@ class FrameRow(Base):
     `counted` is false for a frame whose evidence was left out or taken out again; `epoch` names the planes
     that hold its evidence. `captured` is the camera's clock. `signature` tells scenes apart;
     times `contrast_dn` / 127, plus `level_dn`, it is the brightness of the picture's parts. The two are NULL
-    for frames of older programs.
+    for frames of older programs. `scene` is the smallest id of the frames of the stream that show the same
+    framing, and NULL only within the transaction that adds a frame, until it is compared with the others.
     """
 
     __tablename__ = "frames"
@@ -183,7 +102,7 @@ class FrameRow(Base):
     stream_id: Mapped[int] = mapped_column(ForeignKey("streams.id"))
     digest: Mapped[bytes] = mapped_column(unique=True)
     name: Mapped[str] = mapped_column(FileName)
-    captured: Mapped[datetime | None]
+    captured: Mapped[datetime | None] = mapped_column(index=True)
     exposure_s: Mapped[float | None]
     iso: Mapped[float | None]
     shutter_count: Mapped[int | None]
@@ -197,9 +116,11 @@ class FrameRow(Base):
     signature: Mapped[bytes | None]
     level_dn: Mapped[float | None]
     contrast_dn: Mapped[float | None]
+    scene: Mapped[int | None]
 
     __table_args__ = (
         Index(None, "stream_id", "epoch"),
+        Index(None, "stream_id", "scene", "counted"),
         CheckConstraint("length(digest) = 32", name="digest"),
     )
 
@@ -411,8 +332,8 @@ class RepairRow(Base):
     source: Mapped[Path] = mapped_column(index=True)
     output: Mapped[Path] = mapped_column(index=True)
     backup: Mapped[Path | None]
-    source_digest: Mapped[bytes]
-    output_digest: Mapped[bytes]
+    source_digest: Mapped[bytes] = mapped_column(index=True)
+    output_digest: Mapped[bytes] = mapped_column(index=True)
     revision_id: Mapped[int] = mapped_column(ForeignKey("revisions.id"), index=True)
     created: Mapped[datetime]
     undone: Mapped[bool]

@@ -24,6 +24,7 @@ from defectmap.catalog.imports import Imports
 from defectmap.catalog.migrating import migrate, schema_revision
 from defectmap.catalog.repairs import Repairs
 from defectmap.catalog.revisions import Revisions
+from defectmap.catalog.scenes import Scenes
 from defectmap.catalog.schema import APPLICATION_ID, HEAD, CatalogRow
 from defectmap.catalog.sensors import Sensors
 from defectmap.errors import CatalogError
@@ -44,6 +45,8 @@ class Catalog:
         Sensors and their streams.
     frames : Frames
         Frames and the sightings in them.
+    scenes : Scenes
+        Which frames show the same framing.
     files : Files
         Files that were looked at.
     evidence : Evidence
@@ -63,6 +66,7 @@ class Catalog:
         self.path = database.path
         self.sensors = Sensors(database)
         self.frames = Frames(database)
+        self.scenes = Scenes(database)
         self.files = Files(database)
         self.evidence = Evidence(database)
         self.revisions = Revisions(database)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from defectmap.model.frame import JpegFrame, RawFrame
 
 _SIDE = 16
 _ALIKE = 0.98
-_BLOCK = 512
+_ROWS, _COLUMNS = 512, 4096
+"""So many frames are compared at once: the matrix of their correlations takes 16 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,33 @@ def framing(frame: RawFrame | JpegFrame) -> Framing:
     return Framing(rounded.tobytes(), level, largest)
 
 
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Frames to be compared, each with the scene it is of so far.
+
+    Attributes
+    ----------
+    scenes : ndarray of shape (n,), int64
+    signatures : ndarray of shape (n, 256), int8
+    """
+
+    scenes: NDArray[np.int64]
+    signatures: NDArray[np.int8]
+
+    @classmethod
+    def of(cls, scenes: Sequence[int], signatures: Sequence[bytes | None]) -> Looks:
+        """Arrange some frames; one without a signature is like no other."""
+        size = _SIDE * _SIDE
+        rows = (one if one is not None and len(one) == size else bytes(size) for one in signatures)
+        return cls(np.array(scenes, np.int64), np.frombuffer(b"".join(rows), np.int8).reshape(-1, size))
+
+    def __len__(self) -> int:
+        return len(self.scenes)
+
+    def __getitem__(self, part: slice) -> Looks:
+        return Looks(self.scenes[part], self.signatures[part])
+
+
 def alike(first: Sequence[bytes], second: Sequence[bytes]) -> NDArray[np.bool_]:
     """Tell which frames show the same framing.
 
@@ -109,49 +138,104 @@ def alike(first: Sequence[bytes], second: Sequence[bytes]) -> NDArray[np.bool_]:
     ndarray of shape (len(first), len(second)), bool
         Whether the signatures correlate by more than 0.98.
     """
-    return np.asarray(_unit(first) @ _unit(second).T > _ALIKE)
+    one, other = (Looks.of(range(len(some)), some) for some in (first, second))
+    return _near(one.signatures, other.signatures)
 
 
-def _unit(signatures: Sequence[bytes]) -> NDArray[np.float32]:
-    matrix = np.frombuffer(b"".join(signatures), np.int8).reshape(len(signatures), -1).astype(np.float32)
-    matrix -= matrix.mean(axis=1, keepdims=True)
-    norm = np.sqrt((matrix * matrix).sum(axis=1, keepdims=True))
-    return np.asarray(matrix / np.maximum(norm, 1.0))
+def _near(first: NDArray[np.int8], second: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Tell which of some signatures are alike: for any two the same, in whatever company they are compared.
+
+    Sums of products of int8 are exact in float32, since they stay below 2**24.
+    """
+    size = first.shape[1]
+    parts = [part.astype(np.float32) for part in (first, second)]
+    products = size * (parts[0] @ parts[1].T).astype(np.float64)
+    sums = [part.sum(axis=1, dtype=np.float64) for part in parts]
+    squares = [np.einsum("ij,ij->i", part, part).astype(np.float64) for part in parts]
+    # Each with its share of the least correlation, so that the order of the two makes no difference.
+    spreads = [sqrt(_ALIKE) * np.sqrt(size * q - s * s) for s, q in zip(sums, squares, strict=True)]
+    products -= np.multiply.outer(*sums)
+    return np.asarray(products > np.multiply.outer(*spreads))
 
 
-def join_scenes(
-    known: Mapping[int, int], signatures: Mapping[int, bytes], fresh: Sequence[int]
-) -> dict[int, int]:
-    """Assign scenes after new frames arrived.
+def links(fresh: Looks, known: Looks) -> NDArray[np.int64]:
+    """Return which scenes are one, because a new frame is like one that is known.
 
     Parameters
     ----------
-    known : mapping of frame to scene
-        The scenes so far.
+    fresh, known : Looks
+
+    Returns
+    -------
+    ndarray of shape (n, 2), int64
+        Pairs of different scenes; not all that there are, but enough to join them.
+    """
+    found = [np.empty((0, 2), np.int64)]
+    for row in range(0, len(fresh), _ROWS):
+        for col in range(0, len(known), _COLUMNS):
+            ours, theirs = fresh[row : row + _ROWS], known[col : col + _COLUMNS]
+            at, of = np.nonzero(_near(ours.signatures, theirs.signatures))
+            pairs = np.stack([ours.scenes[at], theirs.scenes[of]], axis=1)
+            # A series on a tripod has millions of pairs; each scene with the first of its kin says it all.
+            found.append(_joined(pairs[pairs[:, 0] != pairs[:, 1]]))
+    return np.concatenate(found)
+
+
+def unite(pairs: NDArray[np.int64]) -> dict[int, int]:
+    """Join scenes.
+
+    Parameters
+    ----------
+    pairs : ndarray of shape (n, 2), int64
+        Scenes that are one.
+
+    Returns
+    -------
+    dict of int to int
+        For each scene that is joined to one of a smaller number, the smallest of those that it is one with.
+    """
+    return dict(_joined(pairs).tolist())
+
+
+def _joined(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the scenes that are joined to one of a smaller number, each with the smallest.
+
+    Each takes the smallest number among its neighbours', then that of the scene of this number, until nothing
+    changes.
+    """
+    numbers, ends = np.unique(pairs, return_inverse=True)
+    first, second = ends.reshape(-1, 2).T
+    smallest = np.arange(len(numbers))
+    while True:
+        before = smallest.copy()
+        lower = np.minimum(smallest[first], smallest[second])
+        np.minimum.at(smallest, first, lower)
+        np.minimum.at(smallest, second, lower)
+        smallest = smallest[smallest]
+        if np.array_equal(before, smallest):
+            break
+    moved = smallest < np.arange(len(numbers))
+    return np.stack([numbers[moved], numbers[smallest[moved]]], axis=1)
+
+
+def join_scenes(signatures: Mapping[int, bytes | None]) -> dict[int, int]:
+    """Assign scenes to frames.
+
+    Parameters
+    ----------
     signatures : mapping of frame to signature
-        Of all frames, known and new.
-    fresh : sequence of int
-        The new frames.
 
     Returns
     -------
     dict of frame to scene
-        Of all frames. A scene bears the smallest number among its frames; a new frame may join known scenes.
+        A scene bears the smallest number among its frames.
     """
-    if not fresh:
-        return dict(known)
-    everyone = np.array([*known, *fresh], np.int64)
-    scenes = np.array([*known.values(), *fresh], np.int64)
-    units = _unit([signatures[frame] for frame in everyone.tolist()])
-    for start in range(len(known), len(everyone), _BLOCK):
-        # Each pair once, with the later frame; most are like no frame but themselves.
-        past = start + _BLOCK
-        near = units[start:past] @ units[:past].T > _ALIKE
-        for row in np.flatnonzero(np.count_nonzero(near, axis=1) > 1):
-            joined = np.unique(scenes[:past][near[row]])
-            if joined.size > 1:
-                scenes[np.isin(scenes, joined)] = joined[0]
-    return dict(zip(everyone.tolist(), scenes.tolist(), strict=True))
+    every = Looks.of(list(signatures), list(signatures.values()))
+    # Each pair once, with the later frame.
+    blocks = range(0, len(every), _ROWS)
+    pairs = [links(every[start : start + _ROWS], every[: start + _ROWS]) for start in blocks]
+    joined = unite(np.concatenate(pairs)) if pairs else {}
+    return {frame: joined.get(frame, frame) for frame in signatures}
 
 
 def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[int]:

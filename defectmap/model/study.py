@@ -173,7 +173,7 @@ class Study:
     def facts(self) -> list[FrameFacts]:
         """Return scene and conditions of all frames so far."""
         signatures = {i: w.framing.signature for i, (w, _) in enumerate(self._witnesses)}
-        scenes = join_scenes({}, signatures, list(signatures))
+        scenes = join_scenes(signatures)
         return [
             FrameFacts(scenes[i], conditions, w.framing) for i, (w, conditions) in enumerate(self._witnesses)
         ]

@@ -53,7 +53,7 @@ def content(catalog: Catalog) -> dict[str, object]:
     for stream in catalog.sensors.streams():
         names = {f.id: f.name for f in catalog.frames.of_stream(stream.id)}
         stored[str(stream.grid)] = {
-            "frames": [replace(f, id=0, stream_id=0) for f in catalog.frames.of_stream(stream.id)],
+            "frames": [replace(f, id=0, stream_id=0, scene=0) for f in catalog.frames.of_stream(stream.id)],
             "sightings": sorted((names[i], seen.tolist()) for i, seen in catalog.frames.sightings(stream.id)),
             "planes": {
                 (epoch, name): evidence.read_plane(stream.id, epoch, name).tolist()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
@@ -41,6 +43,9 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         assert frames[2].conditions.captured == datetime(2009, 5, 3, 12, 0, 0, 70000)
         light = (900.0, 250.0) if frozen.stem >= "schema-0006" else (None, None)
         assert (frames[1].level_dn, frames[1].contrast_dn) == light
+        ids = [frame.id for frame in frames]
+        joined = [ids[0], ids[1], ids[0]] if frozen.stem >= "schema-0008" else ids
+        assert joined == [frame.scene for frame in frames]
         assert [seen.tolist() for _, seen in catalog.frames.sightings(raw.id)] == [[(3, 4, 9.5)]] * 3
         faint = [(seen.least, seen.records.tolist()) for _, seen in catalog.frames.faint(raw.id)]
         assert faint == 3 * [(14, [(7, -15), (90, 14), (91, 20)])] * (frozen.stem >= "schema-0007")
@@ -74,3 +79,23 @@ def test_frozen_catalog_keeps_all_that_it_holds(frozen, tmp_path):
         assert [stored.repair.backup for stored in catalog.repairs.select()] == [
             Path("/photos/kept/DSC_0001.NEF")
         ]
+
+
+def test_frames_of_before_get_their_scenes(tmp_path):
+    """Frames that an older program added are compared when their catalog is upgraded."""
+    (frozen,) = (path for path in FROZEN if path.stem == "schema-0007")
+    path = Path(shutil.copyfile(frozen, tmp_path / "catalog.sqlite"))
+    looks = np.random.default_rng(1).integers(-127, 128, (2, 256)).astype(np.int8)
+    with closing(sqlite3.connect(path)) as connection:
+        for name, look in (("DSC_0000.NEF", 0), ("DSC_0001.NEF", 1), ("DSC_0002.NEF", 0)):
+            values = looks[look].tobytes(), name
+            connection.execute("UPDATE frames SET signature = ? WHERE name = ?", values)
+        connection.commit()
+
+    upgrade(path)
+
+    with open_catalog(path) as catalog:
+        first, second, third = (
+            f for stream in catalog.sensors.streams() for f in catalog.frames.of_stream(stream.id)
+        )
+        assert (first.scene, second.scene, third.scene) == (first.id, second.id, first.id)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from defectmap.model import scenes as scenes_module
 from defectmap.model.frame import JpegFrame, RawFrame
-from defectmap.model.scenes import alike, join_scenes, representatives, signature
+from defectmap.model.scenes import Looks, alike, join_scenes, links, representatives, signature, unite
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.simulation import Habits, SimulatedCamera
 
@@ -24,7 +27,7 @@ def test_tripod_frames_are_one_scene_and_others_are_not() -> None:
     plan = camera.plan(40)
     frames = list(camera.frames_raw(40))
     signatures = {i: signature(frame) for i, (frame, _) in enumerate(frames)}
-    scenes = join_scenes({}, signatures, list(signatures))
+    scenes = join_scenes(signatures)
     truth = {e.index: e.scene_id for e in plan}
     pairs = [(i, j) for i in range(40) for j in range(i)]
     assert sum((scenes[i] == scenes[j]) != (truth[i] == truth[j]) for i, j in pairs) <= 2
@@ -48,18 +51,69 @@ def test_featureless_and_tiny_frames_have_a_signature() -> None:
 random_signatures = st.lists(st.integers(0, 5), min_size=1, max_size=12)
 
 
-@given(random_signatures, st.data())
-def test_scenes_do_not_depend_on_the_order_of_arrival(looks: list[int], data: st.DataObject) -> None:
-    """Adding frames one by one in any order gives the scenes that adding all at once gives."""
-    rng = np.random.default_rng(0)
-    library = [rng.integers(-127, 128, 256).astype(np.int8).tobytes() for _ in range(6)]
-    signatures = {i: library[look] for i, look in enumerate(looks)}
-    together = join_scenes({}, signatures, list(signatures))
-    one_by_one: dict[int, int] = {}
-    for frame in data.draw(st.permutations(sorted(signatures))):
-        one_by_one = join_scenes(one_by_one, signatures, [frame])
-    assert one_by_one == together
-    assert {i: looks.index(look) for i, look in enumerate(looks)} == together
+def drifting(seed: int, number: int) -> dict[int, bytes]:
+    """Return signatures each of which is like some of the others, so that scenes are chains of frames."""
+    rng = np.random.default_rng(seed)
+    steps = np.cumsum(rng.choice([3.0, 3.0, 60.0], (number, 1)) * rng.normal(size=(number, 256)), axis=0)
+    walk = rng.permutation(rng.normal(0, 40, 256) + steps)
+    return {i + 1: np.rint(s * (127 / np.abs(s).max())).astype(np.int8).tobytes() for i, s in enumerate(walk)}
+
+
+def components(signatures: Mapping[int, bytes]) -> dict[int, int]:
+    """Return the scenes of frames in the plainest way: neighbours of neighbours until there are no more."""
+    near = alike(list(signatures.values()), list(signatures.values()))
+    reached = np.linalg.matrix_power(near | np.eye(len(near), dtype=bool), len(near))
+    frames = list(signatures)
+    return {frame: frames[int(np.argmax(row))] for frame, row in zip(frames, reached, strict=True)}
+
+
+@given(st.integers(0, 1000), st.integers(1, 40), st.integers(1, 9), st.integers(1, 9))
+def test_scenes_are_the_connected_components(seed: int, number: int, rows: int, columns: int) -> None:
+    """Frames are of one scene if a chain of frames that are alike leads from one to the other."""
+    signatures = drifting(seed, number)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scenes_module, "_ROWS", rows)
+        patch.setattr(scenes_module, "_COLUMNS", columns)
+        found = join_scenes(signatures)
+    assert found == components(signatures)
+
+
+@given(st.integers(0, 1000), st.integers(1, 40), st.data())
+def test_scenes_do_not_depend_on_the_order_of_arrival(seed: int, number: int, data: st.DataObject) -> None:
+    """Frames that are added some at a time, in any order, are of the scenes that they are of all at once."""
+    signatures = drifting(seed, number)
+    scenes: dict[int, int] = {}
+    left = data.draw(st.permutations(sorted(signatures)))
+    while left:
+        count = data.draw(st.integers(1, len(left)))
+        fresh, left = left[:count], left[count:]
+        scenes |= {frame: frame for frame in fresh}
+        known = Looks.of(list(scenes.values()), [signatures[frame] for frame in scenes])
+        joined = unite(links(Looks.of(fresh, [signatures[frame] for frame in fresh]), known))
+        scenes = {frame: joined.get(scene, scene) for frame, scene in scenes.items()}
+    assert scenes == join_scenes(signatures)
+
+
+@given(st.integers(0, 1000))
+def test_two_frames_are_alike_in_any_company(seed: int) -> None:
+    """Whether two frames are alike depends on nothing but the two, not even in the last bit."""
+    rng = np.random.default_rng(seed)
+    base, noise = rng.normal(0, 40, 256), rng.normal(0, 1, (30, 256))
+    # Of correlations around the least one.
+    frames = [np.rint(base + 8.2 * n).clip(-127, 127).astype(np.int8).tobytes() for n in noise]
+    together = alike(frames, frames)
+    assert np.array_equal(together, together.T)
+    assert np.array_equal(together, np.concatenate([alike([one], frames) for one in frames]))
+    exact = [[correlated(one, other) for other in frames] for one in frames]
+    assert np.array_equal(together, exact)
+
+
+def correlated(one: bytes, other: bytes) -> bool:
+    """Whether two signatures correlate by more than 0.98, in fractions."""
+    a, b = (np.frombuffer(part, np.int8).astype(int).tolist() for part in (one, other))
+    mixed = 256 * sum(x * y for x, y in zip(a, b, strict=True)) - sum(a) * sum(b)
+    own = [256 * sum(x * x for x in part) - sum(part) ** 2 for part in (a, b)]
+    return mixed > 0 and 10000 * mixed**2 > 98**2 * own[0] * own[1]
 
 
 @given(random_signatures)
@@ -80,15 +134,18 @@ def test_a_frame_between_two_scenes_makes_them_one() -> None:
     other = first + rng.normal(0, 9.5, 256)
     middle = (first + other) / 2
     signatures = {i: np.rint(s).astype(np.int8).tobytes() for i, s in enumerate((first, other, middle))}
-    apart = join_scenes({}, signatures, [0, 1])
-    assert apart == {0: 0, 1: 1}
-    assert join_scenes(apart, signatures, [2]) == {0: 0, 1: 0, 2: 0}
+    assert join_scenes({i: signatures[i] for i in (0, 1)}) == {0: 0, 1: 1}
+    assert join_scenes(signatures) == {0: 0, 1: 0, 2: 0}
 
 
 def test_no_frame_is_no_scene() -> None:
-    """Nothing new leaves the scenes as they are, also where there are none."""
-    assert join_scenes({}, {}, []) == {}
-    assert join_scenes({3: 1}, {3: bytes(256)}, []) == {3: 1}
+    """Where there is no frame there is no scene."""
+    assert join_scenes({}) == {}
+
+
+def test_frames_without_a_signature_are_scenes_of_their_own() -> None:
+    """What is not known of a frame, or was measured in another way, makes it like no other."""
+    assert join_scenes({3: None, 5: None, 8: b"scene", 9: bytes(256)}) == {3: 3, 5: 5, 8: 8, 9: 9}
 
 
 def test_conditions_do_not_enter_the_signature() -> None:

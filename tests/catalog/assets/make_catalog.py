@@ -59,6 +59,8 @@ def make(path: Path) -> None:
             catalog.evidence.add_to_planes(
                 raw.id, frame.epoch, {"sum": sums, "n": (sums > 0).astype(np.uint32)}
             )
+        (first, _, third) = catalog.frames.of_stream(raw.id)
+        catalog.scenes.join(raw.id, {third.id: first.id})
         strange = FileRecord(Path("/photos/\udcff.jpg"), 9, 1, None, "failed", "no permission")
         catalog.files.remember(strange)
         hot = Defect(3, 4, Kind.HOT, "R", 41.5, "DN/s at ISO 100", 12.25, 3, 3, periods=PERIODS)
