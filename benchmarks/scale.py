@@ -79,6 +79,7 @@ def grow(path: Path, sensors: int, past: int) -> None:
                 shutter_count="NULL",
                 epoch="0",
                 signature="randomblob(length(t.signature))",
+                scene=":first + n.i",
             )
             for table in ("sightings", "faint_sightings"):
                 source = f"n JOIN {table} t ON t.frame_id = 1 + n.i % :of"

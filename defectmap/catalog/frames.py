@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
@@ -11,19 +11,17 @@ from numpy.typing import NDArray
 from sqlalchemy import Row, func, insert, null, select, update
 
 from defectmap.catalog.database import Database
-from defectmap.catalog.planes import Blob, DamagedBlobError, pack_records, unpack_records
+from defectmap.catalog.planes import pack_records
 from defectmap.catalog.records import FrameRecord, StoredFrame
 from defectmap.catalog.schema import FaintSightingsRow, FrameRow, SightingsRow, StreamRow
+from defectmap.catalog.sightings import read_faint, read_sightings
 from defectmap.errors import CatalogError
-from defectmap.model.faint import FAINT, FaintSightings
+from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions
 
 _CONDITIONS = tuple(field.name for field in fields(Conditions))
-_PAGE = 256
 SCENE = func.coalesce(FrameRow.scene, FrameRow.id).label("scene")
 """A frame that was not yet compared is a scene of its own."""
-
-_Table = type[SightingsRow] | type[FaintSightingsRow]
 
 
 class Frames:
@@ -170,8 +168,7 @@ class Frames:
         CatalogError
             If a record is damaged.
         """
-        for row in self._pages(SightingsRow, stream_id):
-            yield row.frame_id, self._records(row)
+        return read_sightings(self._database, stream_id)
 
     def faint(self, stream_id: int) -> Iterator[tuple[int, FaintSightings]]:
         """Yield (frame id, faint sightings) of every frame of a raw stream that has some.
@@ -183,35 +180,7 @@ class Frames:
         CatalogError
             If a record is damaged.
         """
-        for row in self._pages(FaintSightingsRow, stream_id):
-            records = self._records(row).astype(FAINT, copy=False)
-            records["site"] = np.cumsum(records["site"])
-            yield row.frame_id, FaintSightings(row.least, records)
-
-    def _pages(self, table: _Table, stream_id: int) -> Iterator[Row[Any]]:
-        """Yield the rows of a table that hold records of frames."""
-        query = select(FrameRow.id).where(FrameRow.stream_id == stream_id).order_by(FrameRow.id)
-        frames = self._database.connection.scalars(query).all()
-        # By number: in a page of what follows a frame, SQLite would sort all frames of the stream again.
-        for start in range(0, len(frames), _PAGE):
-            yield from self._page(table, frames[start : start + _PAGE])
-
-    def _page(self, table: _Table, frames: Sequence[int]) -> Sequence[Row[Any]]:
-        return self._database.connection.execute(
-            select(FrameRow.name, table.count.label("size"), *table.__table__.columns)
-            .join(FrameRow, FrameRow.id == table.frame_id)
-            .where(table.frame_id.in_(frames))
-            .order_by(table.frame_id)
-        ).all()
-
-    def _records(self, row: Row[Any]) -> NDArray[np.void]:
-        try:
-            return unpack_records(Blob((row.size,), row.dtype, row.checksum, row.payload))
-        except DamagedBlobError as error:
-            raise CatalogError(
-                f"{self._database.path} is damaged: the sightings of {row.name}: {error}; "
-                "restore it from a copy, or ingest into a new catalog"
-            ) from error
+        return read_faint(self._database, stream_id)
 
 
 def frame_columns(signatures: bool) -> list[Any]:

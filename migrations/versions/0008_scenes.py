@@ -1,4 +1,4 @@
-"""Which frames show the same framing, so that each is compared once; finding repairs by what they repaired."""
+"""Which frames show the same framing, so that each is compared once; finding repairs by what was repaired."""
 
 from __future__ import annotations
 

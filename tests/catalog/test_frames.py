@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 import pytest
 
-from defectmap.catalog import frames as frames_module
+from defectmap.catalog import sightings as sightings_module
 from defectmap.errors import CatalogError
 from defectmap.model.frame import Conditions
 
@@ -79,7 +79,7 @@ def test_frame_can_be_counted_or_not(catalog, stream, frame, sightings):
 
 def test_sightings_are_read_page_by_page(catalog, stream, frame, sightings, monkeypatch):
     """All sightings come, in the order they were added, though only a few are read at a time."""
-    monkeypatch.setattr(frames_module, "_PAGE", 3)
+    monkeypatch.setattr(sightings_module, "_PAGE", 3)
     with catalog.transaction():
         ids = [
             catalog.frames.add(stream.id, frame(f"{i}"), sightings(*[(i, j) for j in range(i)]))

@@ -69,18 +69,28 @@ def test_small_numbers_of_either_sign_are_small():
 @given(records)
 def test_records_come_back(table):
     """Any structured array comes back with its fields and values."""
-    restored = unpack_records(pack_records(table))
+    restored = unpack_records([pack_records(table)])
 
     assert table.dtype.names == restored.dtype.names
     for name in table.dtype.names:
         assert table[name].tobytes() == restored[name].astype(table.dtype[name].base).tobytes()
 
 
+@given(records, st.lists(st.integers(0, 9), min_size=1, max_size=4))
+def test_records_of_several_blobs_come_back_one_after_the_other(table, counts):
+    """Blobs that are unpacked together give what each of them gives."""
+    blobs = [pack_records(table[:count]) for count in counts]
+
+    together = unpack_records(blobs)
+
+    assert together.tobytes() == b"".join(unpack_records([blob]).tobytes() for blob in blobs)
+
+
 def test_aligned_records_come_back_without_their_padding():
     """Padding between fields is not stored."""
     table = np.array([(1, 2.5), (3, -1.0)], dtype=np.dtype([("row", "u1"), ("z", "f8")], align=True))
 
-    restored = unpack_records(pack_records(table))
+    restored = unpack_records([pack_records(table)])
 
     assert table.tolist() == restored.tolist()
     assert restored.dtype.itemsize == 9
