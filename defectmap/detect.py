@@ -90,7 +90,8 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
     sources: list[dict[str, Any]] = []
     footprints: dict[int, Footprints] = {}
     with catalog.snapshot():
-        clock = BodyClock.of(catalog.frames.conditions(sensor.id))
+        moments = catalog.frames.moments(sensor.id)
+        clock = BodyClock.of(moments)
         for stream in catalog.sensors.streams(sensor.id):
             if stream.method != METHOD:
                 raise CatalogError(
@@ -116,6 +117,7 @@ def detect(catalog: Catalog, sensor: SensorRecord, *, now: datetime | None = Non
             "false_defects": FALSE_DEFECTS,
             "false_discoveries": FALSE_DISCOVERIES,
             "streams": sources,
+            "contradictions": len(clock.contradictions(moments)),
             "registrations": [document(attempt) for attempt in attempts.values()],
             "lists": [
                 {"name": one.record.name, "format": one.record.format, "sites": len(one.record.sites)}

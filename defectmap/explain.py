@@ -146,7 +146,7 @@ def explain(
         revision, found = newest_map(catalog, sensor, stream)
         entry = next((one for one in found if (one.row, one.col) == (row, col)), None)
         noise = photo_noise(catalog, stream)
-        clock = BodyClock.of(catalog.frames.conditions(sensor.id))
+        clock = BodyClock.of(catalog.frames.moments(sensor.id))
         frames = catalog.frames.of_stream(stream.id, signatures=False)
         sites = _sites(stream, row, col)
         shown = _shown(catalog, stream, sites)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
-from defectmap.catalog.records import Revision, SensorRecord, StoredFrame
+from defectmap.catalog.records import Revision, SensorRecord
 from defectmap.catalog.store import Catalog
-from defectmap.model.bodyclock import BodyClock, Contradiction
+from defectmap.model.bodyclock import Contradiction
 from defectmap.model.events import Event, events
 from defectmap.model.growth import Growth, growth
 from defectmap.model.sensor import Grid
-from defectmap.overview import choose_stream, doubts, newest_map
+from defectmap.overview import believed_times, choose_stream, newest_map
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +59,11 @@ def history(catalog: Catalog, sensor: SensorRecord, grid: str | None = None) -> 
     with catalog.snapshot():
         stream = choose_stream(catalog, sensor, grid)
         revision, found = newest_map(catalog, sensor, stream)
-        clock = BodyClock.of(catalog.frames.conditions(sensor.id))
-        days = _days(clock, catalog.frames.of_stream(stream.id, signatures=False))
+        spans, doubts = believed_times(catalog, sensor, revision)
+        first, last = spans[stream.id]
         told: tuple[Event, ...] = ()
         grown = None
-        if days:
-            told = events(found, days[0], days[-1])
-            grown = growth(found, days[0], days[-1])
-        return History(sensor, revision, stream.grid, told, grown, doubts(catalog, sensor))
-
-
-def _days(clock: BodyClock, frames: list[StoredFrame]) -> list[datetime]:
-    return sorted(day for frame in frames if (day := clock.date(frame.conditions)) is not None)
+        if first is not None and last is not None:
+            told = events(found, first, last)
+            grown = growth(found, first, last)
+        return History(sensor, revision, stream.grid, told, grown, doubts)

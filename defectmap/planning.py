@@ -146,11 +146,6 @@ class Planner:
         self._streams = {stream.id: stream for stream in catalog.sensors.streams()}
         self._revisions: dict[int, Revision | None] = {}
         self._clocks: dict[int, tuple[BodyClock, datetime | None]] = {}
-        # The newest of those with the same key wins; a file that is gone or changed matches no digest.
-        repairs = [stored.repair for stored in reversed(catalog.repairs.select(undone=True))]
-        self._by_output = {(repair.output, repair.output_digest): repair for repair in repairs}
-        self._by_digest = {repair.output_digest: repair for repair in repairs}
-        self._written = {repair.output for repair in repairs}
 
     def named(self, paths: Iterable[Path]) -> Iterator[tuple[Path, FoundFile | PhotoError]]:
         """Yield the files at and below some paths."""
@@ -196,7 +191,7 @@ class Planner:
         record = self._catalog.files.by_path(found.path)
         unchanged = record is not None and (record.size, record.mtime_ns) == (found.size, found.mtime_ns)
         # Size and time do not tell a photo from its repair in place.
-        if record is not None and unchanged and found.path not in self._written:
+        if record is not None and unchanged and not self._catalog.repairs.wrote(found.path):
             if record.outcome != "frame":
                 raise (FailedPhotoError if record.outcome == "failed" else SkippedPhotoError)(record.reason)
             digest = record.digest or b""
@@ -206,7 +201,7 @@ class Planner:
         if isinstance(photo, Trouble):
             raise (FailedPhotoError if photo.failed else SkippedPhotoError)(photo.reason)
         file, digest = found.path, photo.digest
-        if (repair := self._by_digest.get(photo.digest)) is not None:
+        if (repair := self._catalog.repairs.of_content(photo.digest)) is not None:
             file, digest = self._kept(found.path, repair), repair.source_digest
         return self._known(file, digest, photo.digest) or self._unknown(file, digest, photo)
 
@@ -279,7 +274,8 @@ class Planner:
         # A line is too long for a guess of what it did to a JPEG.
         lines = known.lines if original.kind == "raw" else ()
         repaired_in_place = original.present != original.digest
-        if repaired_in_place and self._by_digest[original.present].revision_id == revision.id:
+        earlier = self._catalog.repairs.of_content(original.present) if repaired_in_place else None
+        if earlier is not None and earlier.revision_id == revision.id:
             return Step(_clean(blank, f"was repaired in place with revision {revision.number} already"))
         if not defects and not lines:
             nothing = "has no known defect" + (
@@ -320,7 +316,7 @@ class Planner:
     def _day(self, sensor: SensorRecord, conditions: Conditions) -> tuple[datetime | None, str]:
         """Return when a photo was taken, and why it is repaired by its own evidence alone, if it is."""
         if sensor.id not in self._clocks:
-            frames = self._catalog.frames.conditions(sensor.id)
+            frames = self._catalog.frames.moments(sensor.id)
             clock = BodyClock.of(frames)
             self._clocks[sensor.id] = clock, min(filter(None, map(clock.date, frames)), default=None)
         clock, first = self._clocks[sensor.id]
@@ -368,7 +364,8 @@ class Planner:
         except OSError:
             digest = b""
         # Where a folder was moved with what was written into it, the content tells whose it is.
-        before = self._by_output.get((destination, digest)) or self._by_digest.get(digest)
+        repairs = self._catalog.repairs
+        before = repairs.of_content(digest, destination) or repairs.of_content(digest)
         ours = before is not None and (before.source == path or before.source_digest == original.digest)
         if before is None or before.backup is not None or not ours:
             raise SkippedPhotoError(

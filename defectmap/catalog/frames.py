@@ -142,14 +142,20 @@ class Frames:
         )
         return [stored_frame(row) for row in self._database.connection.execute(query)]
 
-    def conditions(self, sensor_id: int) -> list[Conditions]:
-        """Return the conditions of all frames of a sensor, whatever their stream, in no particular order."""
+    def moments(self, sensor_id: int) -> list[Conditions]:
+        """Return capture time and shutter count of all frames of a sensor, by which its clock is judged.
+
+        The other conditions are None. Whatever the stream, and in no particular order.
+        """
         query = (
-            select(*(getattr(FrameRow, name) for name in _CONDITIONS))
+            select(FrameRow.captured, FrameRow.shutter_count)
             .join(StreamRow, StreamRow.id == FrameRow.stream_id)
             .where(StreamRow.sensor_id == sensor_id)
         )
-        return [Conditions(**row._mapping) for row in self._database.connection.execute(query)]
+        return [
+            Conditions(captured=captured, shutter_count=count)
+            for captured, count in self._database.connection.execute(query)
+        ]
 
     def by_digest(self, digest: bytes) -> StoredFrame | None:
         """Return the frame of a file's content, without its signature; None if there is none."""

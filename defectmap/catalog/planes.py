@@ -172,7 +172,8 @@ def unpack_records(blobs: Sequence[Blob]) -> NDArray[np.void]:
 @cache
 def _record_type(description: str) -> np.dtype[Any]:
     """Read the type of records, of which a catalog knows few, once."""
-    return np.dtype(ast.literal_eval(description))
+    dtype: np.dtype[Any] = np.dtype(ast.literal_eval(description))
+    return dtype
 
 
 def _byte_columns(blob: Blob, itemsize: int) -> NDArray[np.uint8]:

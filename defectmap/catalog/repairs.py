@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from sqlalchemy import false, insert, or_, select, update
+from sqlalchemy import exists, false, insert, or_, select, update
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.records import RepairRecord, StoredRepair
@@ -69,6 +69,26 @@ class Repairs:
                 repair = RepairRecord(*row)
                 made[repair.output_digest] = repair
         return made
+
+    def of_content(self, digest: bytes, output: Path | None = None) -> RepairRecord | None:
+        """Return the newest repair, undone or not, that wrote a file of some content; None if there is none.
+
+        Parameters
+        ----------
+        digest : bytes
+        output : Path, optional
+            Only one that wrote it to this place.
+        """
+        query = select(*_COLUMNS).where(RepairRow.output_digest == digest).order_by(RepairRow.id.desc())
+        if output is not None:
+            query = query.where(RepairRow.output == output)
+        row = self._database.connection.execute(query.limit(1)).one_or_none()
+        return None if row is None else RepairRecord(*row)
+
+    def wrote(self, output: Path) -> bool:
+        """Whether a repair, undone or not, wrote to a path."""
+        query = select(exists().where(RepairRow.output == output))
+        return bool(self._database.connection.execute(query).scalar_one())
 
     def of_moments(self, moments: Sequence[datetime]) -> list[tuple[RepairRecord, int, datetime]]:
         """Return the repairs, also those undone, of photos taken at some moments, the last one first.

@@ -59,6 +59,22 @@ def test_frames_are_listed_as_they_were_taken(catalog, stream, frame, sightings)
     assert [f.name for f in in_order] == [f.name for f in catalog.frames.of_stream(stream.id)]
 
 
+def test_times_of_a_body_are_read_alone(catalog, stream, frame, sightings):
+    """What a clock is judged by comes from all streams of a sensor, without the other conditions."""
+    first, second = frame("a", hour=1), frame("b", hour=None)
+    second = replace(second, conditions=replace(second.conditions, shutter_count=7))
+    for taken in (first, second):
+        catalog.frames.add(stream.id, taken, sightings())
+
+    found = catalog.frames.moments(stream.sensor_id)
+
+    assert sorted(found, key=lambda one: one.captured is None) == [
+        Conditions(captured=first.conditions.captured),
+        Conditions(shutter_count=7),
+    ]
+    assert catalog.frames.moments(99) == []
+
+
 def test_same_content_is_added_once(catalog, stream, frame, sightings):
     """A second frame of the same content is refused, and the catalog goes on."""
     catalog.frames.add(stream.id, frame("a"), sightings())

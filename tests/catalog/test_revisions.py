@@ -181,3 +181,16 @@ def test_of_two_repairs_to_one_content_the_first_is_meant(catalog, repair):
     for output in ("/1.jpg", "/2.jpg"):
         catalog.repairs.record(replace(repair, output=Path(output)))
     assert catalog.repairs.of_outputs([repair.output_digest])[repair.output_digest].output == Path("/1.jpg")
+
+
+def test_of_one_content_the_newest_repair_is_found(catalog, repair):
+    """A content leads to the repair that wrote it last, to any place or to one; undone or not."""
+    places = [Path(f"/{number}.jpg") for number in range(3)]
+    for place in places[:2]:
+        catalog.repairs.mark_undone(catalog.repairs.record(replace(repair, output=place)))
+
+    assert catalog.repairs.of_content(repair.output_digest).output == places[1]
+    assert catalog.repairs.of_content(repair.output_digest, places[0]).output == places[0]
+    assert catalog.repairs.of_content(repair.output_digest, places[2]) is None
+    assert catalog.repairs.of_content(b"x" * 32) is None
+    assert [catalog.repairs.wrote(place) for place in places] == [True, True, False]
