@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time
 from typing import TypeVar
@@ -21,6 +21,7 @@ from defectmap.model.visibility import usual_noise
 _NOISE_ROWS = 256
 """Rows of a stream that its noise is read from."""
 
+Span = tuple[datetime | None, datetime | None]
 _Entry = TypeVar("_Entry", Defect, Structure)
 
 Doubt = tuple[Contradiction, str, str]
@@ -61,7 +62,7 @@ class CameraSummary:
     revision : int or None
         Number of its newest revision.
     doubts : tuple of (Contradiction, str, str)
-        As of :func:`doubts`.
+        As of :func:`believed_times`.
     """
 
     sensor: SensorRecord
@@ -211,10 +212,54 @@ def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...
     )
 
 
-def doubts(catalog: Catalog, sensor: SensorRecord) -> tuple[Doubt, ...]:
-    """Return what the clock and the shutter count of a body do not agree on, over all of its photos."""
+def believed_times(
+    catalog: Catalog, sensor: SensorRecord, latest: Revision | None
+) -> tuple[dict[int, Span], tuple[Doubt, ...]]:
+    """Return the believed times of the first and the last photo of each stream, and what is not believed.
+
+    Parameters
+    ----------
+    catalog : Catalog
+    sensor : SensorRecord
+    latest : Revision or None
+        The newest map. Where it rests on all photos and all of them are believed, no photo is read.
+
+    Returns
+    -------
+    spans : dict of int to (datetime or None, datetime or None)
+        By stream.
+    doubts : tuple of (Contradiction, str, str)
+        What the clock and the shutter count of the body do not agree on.
+    """
     streams = catalog.sensors.streams(sensor.id)
-    return _doubts([f for stream in streams for f in catalog.frames.of_stream(stream.id, signatures=False)])
+    told = _told(latest, {stream.grid: _frames(catalog, stream) for stream in streams})
+    if told is not None:
+        return {stream.id: told[stream.grid] for stream in streams}, ()
+    known = {stream.id: catalog.frames.of_stream(stream.id, signatures=False) for stream in streams}
+    everything = [frame for frames in known.values() for frame in frames]
+    clock = BodyClock.of([frame.conditions for frame in everything])
+    spans = {}
+    for stream_id, frames in known.items():
+        times = [day for frame in frames if (day := clock.date(frame.conditions)) is not None]
+        spans[stream_id] = min(times, default=None), max(times, default=None)
+    return spans, _doubts(everything)
+
+
+def _told(latest: Revision | None, frames: Mapping[Grid, int]) -> dict[Grid, Span] | None:
+    """Return the times that a map tells; None if it does not rest on so many, or not all are believed."""
+    if latest is None or latest.content.provenance.get("contradictions") != 0:
+        return None
+    sources = {
+        Grid(source["kind"], source["height"], source["width"]): source
+        for source in latest.content.provenance["streams"]
+    }
+    if any(grid not in sources or sources[grid]["frames"] != count for grid, count in frames.items()):
+        return None
+    return {grid: (_time(sources[grid]["first"]), _time(sources[grid]["last"])) for grid in frames}
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _doubts(frames: Sequence[StoredFrame]) -> tuple[Doubt, ...]:
@@ -230,26 +275,18 @@ def _frames(catalog: Catalog, stream: StreamRecord) -> int:
 def _summary(catalog: Catalog, sensor: SensorRecord) -> CameraSummary:
     latest = catalog.revisions.latest(sensor.id)
     maps = latest.maps if latest else {}
-    known = {
-        s.id: catalog.frames.of_stream(s.id, signatures=False) for s in catalog.sensors.streams(sensor.id)
-    }
-    everything = [frame for frames in known.values() for frame in frames]
-    clock = BodyClock.of([frame.conditions for frame in everything])
+    spans, doubts = believed_times(catalog, sensor, latest)
     streams = []
     for stream in catalog.sensors.streams(sensor.id):
-        frames = known[stream.id]
-        times = [day for frame in frames if (day := clock.date(frame.conditions)) is not None]
         found = maps.get(stream.id, DefectMap(stream.grid))
         streams.append(
             StreamSummary(
                 stream.grid,
-                len(frames),
+                _frames(catalog, stream),
                 catalog.scenes.count(stream.id),
-                min(times, default=None),
-                max(times, default=None),
+                *spans[stream.id],
                 sum(not is_listed(defect) for defect in found.defects),
                 len(found.suspects),
             )
         )
-    number = latest.number if latest else None
-    return CameraSummary(sensor, tuple(streams), number, _doubts(everything))
+    return CameraSummary(sensor, tuple(streams), latest.number if latest else None, doubts)

@@ -13,6 +13,9 @@ from datetime import datetime
 from math import exp, log
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from defectmap.model.defects import Defect, DefectMap, Period, Structure
 from defectmap.model.listed import is_listed
 from defectmap.model.tails import poisson_log_tail
@@ -61,6 +64,40 @@ class _Healing:
     period: Period
     low: datetime
     high: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """Healings, those dated most narrowly first.
+
+    Attributes
+    ----------
+    healings : tuple of _Healing
+    low, high : ndarray of shape (n,), datetime64[us]
+    mean : ndarray of shape (n,), float64
+        How many of those up to this one cover any given moment, on average.
+    widths : int
+        Number of different widths.
+    """
+
+    healings: tuple[_Healing, ...]
+    low: NDArray[np.datetime64]
+    high: NDArray[np.datetime64]
+    mean: NDArray[np.float64]
+    widths: int
+
+    @classmethod
+    def of(cls, healings: Sequence[_Healing], known_s: float) -> _Ordered:
+        """Arrange some healings of a time of so many seconds."""
+        ordered = sorted(healings, key=lambda one: (one.high - one.low, _place(one.entry)))
+        widths = [one.high - one.low for one in ordered]
+        return cls(
+            tuple(ordered),
+            np.array([one.low for one in ordered], "datetime64[us]"),
+            np.array([one.high for one in ordered], "datetime64[us]"),
+            np.cumsum([min(width.total_seconds() / known_s, 1.0) for width in widths]),
+            len(set(widths)),
+        )
 
 
 def periods_of(entry: Entry) -> tuple[Period, ...]:
@@ -139,9 +176,8 @@ def _remaps(
     """Yield the remaps, the least likely by chance first, each with the healings that it explains."""
     left = list(healings)
     while len(left) > 1 and known_s > 0:
-        logarithm, core = min(
-            (_least_likely(left, one.low, known_s) for one in left), key=lambda best: best[0]
-        )
+        ordered = _Ordered.of(left, known_s)
+        logarithm, core = min((_least_likely(ordered, one.low) for one in left), key=lambda best: best[0])
         if logarithm >= log(CHANCE_REMAPS) or len(core) < 2:
             return
         after, before = max(one.low for one in core), min(one.high for one in core)
@@ -164,26 +200,20 @@ def _remaps(
         left = [one for one in left if one not in members]
 
 
-def _least_likely(
-    healings: Sequence[_Healing], moment: datetime, known_s: float
-) -> tuple[float, list[_Healing]]:
+def _least_likely(ordered: _Ordered, moment: datetime) -> tuple[float, list[_Healing]]:
     """Return those that may have healed together just after a moment and are least likely to by chance.
 
     Sites dated narrowly tell more: widths are tried from the narrowest on. The chance, as a logarithm, is
     that of so many other healings of that width at the moment of any one, times the number of widths, and of
     the groups of that size that there may be.
     """
-    ordered = sorted(healings, key=lambda one: (one.high - one.low, _place(one.entry)))
-    together: list[_Healing] = []
-    best: tuple[float, list[_Healing]] = (0.0, [])
-    widths = len({one.high - one.low for one in healings})
-    mean = 0.0
-    for one in ordered:
-        mean += min((one.high - one.low).total_seconds() / known_s, 1.0)
-        if one.low <= moment < one.high:
-            together.append(one)
-            if len(together) - 1 > mean > 0:
-                tried = widths * len(healings) / len(together)
-                chance = poisson_log_tail(len(together) - 1, mean) + log(tried)
-                best = min(best, (chance, list(together)), key=lambda pair: pair[0])
-    return best
+    at = np.datetime64(moment, "us")
+    there = (ordered.low <= at) & (at < ordered.high)
+    size = np.cumsum(there)
+    best = 0.0, 0
+    for last in np.flatnonzero(there & (size - 1 > ordered.mean) & (ordered.mean > 0)).tolist():
+        together = int(size[last])
+        tried = ordered.widths * len(ordered.healings) / together
+        chance = poisson_log_tail(together - 1, float(ordered.mean[last])) + log(tried)
+        best = min(best, (chance, last + 1), key=lambda pair: pair[0])
+    return best[0], [ordered.healings[index] for index in np.flatnonzero(there[: best[1]]).tolist()]
