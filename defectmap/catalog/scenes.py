@@ -57,7 +57,7 @@ class Scenes:
     def count(self, stream_id: int) -> int:
         """Return the number of scenes of a stream."""
         # Each has one frame that it is named by.
-        query = select(func.count()).where(FrameRow.stream_id == stream_id, SCENE == FrameRow.id)
+        query = select(func.count()).where(FrameRow.stream_id == stream_id, FrameRow.id == SCENE)
         return self._database.connection.execute(query).scalar_one()
 
     def overcounted(self, stream_id: int) -> list[StoredFrame]:
