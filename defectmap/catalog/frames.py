@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Row, func, insert, null, select, update
+from sqlalchemy import func, insert, null, select, update
 
 from defectmap.catalog.database import Database
 from defectmap.catalog.planes import pack_records
@@ -196,28 +196,29 @@ def frame_columns(signatures: bool) -> list[Any]:
         FrameRow.stream_id,
         FrameRow.digest,
         FrameRow.name,
+        FrameRow.signature if signatures else null().label("signature"),
         FrameRow.counted,
         FrameRow.epoch,
         FrameRow.level_dn,
         FrameRow.contrast_dn,
         SCENE,
         *(getattr(FrameRow, name) for name in _CONDITIONS),
-        FrameRow.signature if signatures else null().label("signature"),
     ]
 
 
-def stored_frame(row: Row[Any]) -> StoredFrame:
-    """Return the frame of a row."""
+def stored_frame(row: Sequence[Any]) -> StoredFrame:
+    """Return the frame of a row of these columns."""
+    number, stream_id, digest, name, signature, counted, epoch, level, contrast, scene, *conditions = row
     return StoredFrame(
-        row.id,
-        row.stream_id,
-        row.digest,
-        row.name,
-        Conditions(**{name: getattr(row, name) for name in _CONDITIONS}),
-        row.signature,
-        row.counted,
-        row.epoch,
-        row.level_dn,
-        row.contrast_dn,
-        row.scene,
+        number,
+        stream_id,
+        digest,
+        name,
+        Conditions(*conditions),
+        signature,
+        counted,
+        epoch,
+        level,
+        contrast,
+        scene,
     )
