@@ -174,9 +174,12 @@ def links(fresh: Looks, known: Looks) -> NDArray[np.int64]:
     for row in range(0, len(fresh), _ROWS):
         for col in range(0, len(known), _COLUMNS):
             ours, theirs = fresh[row : row + _ROWS], known[col : col + _COLUMNS]
-            at, of = np.nonzero(_near(ours.signatures, theirs.signatures))
-            pairs = np.stack([ours.scenes[at], theirs.scenes[of]], axis=1)
-            # A series on a tripod has millions of pairs; each scene with the first of its kin says it all.
+            # A series on a tripod has millions of pairs of frames, but few scenes.
+            order = np.argsort(theirs.scenes, kind="stable")
+            scenes, starts = np.unique(theirs.scenes[order], return_index=True)
+            near = _near(ours.signatures, theirs.signatures[order])
+            at, of = np.nonzero(np.logical_or.reduceat(near, starts, axis=1))
+            pairs = np.stack([ours.scenes[at], scenes[of]], axis=1)
             found.append(_joined(pairs[pairs[:, 0] != pairs[:, 1]]))
     return np.concatenate(found)
 
@@ -198,7 +201,7 @@ def unite(pairs: NDArray[np.int64]) -> dict[int, int]:
 
 
 def _joined(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return the scenes that are joined to one of a smaller number, each with the smallest.
+    """Return the scenes that are joined to one of a smaller number, in order, each with the smallest.
 
     Each takes the smallest number among its neighbours', then that of the scene of this number, until nothing
     changes.
@@ -231,11 +234,13 @@ def join_scenes(signatures: Mapping[int, bytes | None]) -> dict[int, int]:
         A scene bears the smallest number among its frames.
     """
     every = Looks.of(list(signatures), list(signatures.values()))
-    # Each pair once, with the later frame.
-    blocks = range(0, len(every), _ROWS)
-    pairs = [links(every[start : start + _ROWS], every[: start + _ROWS]) for start in blocks]
-    joined = unite(np.concatenate(pairs)) if pairs else {}
-    return {frame: joined.get(frame, frame) for frame in signatures}
+    for start in range(0, len(every), _ROWS):
+        # Each pair once, with the later frame.
+        past = every[: start + _ROWS]
+        joined = _joined(links(past[start:], past))
+        moved = np.isin(past.scenes, joined[:, 0])
+        past.scenes[moved] = joined[np.searchsorted(joined[:, 0], past.scenes[moved]), 1]
+    return dict(zip(signatures, every.scenes.tolist(), strict=True))
 
 
 def representatives(scenes: Mapping[int, int], order: Mapping[int, Any]) -> set[int]:
