@@ -42,10 +42,27 @@ _DRAWN = 12.0
 """Log likelihood below the best from which a strength is not thought of."""
 
 
-def date_defect(
-    kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background
-) -> tuple[BadPeriod, ...]:
-    """Find the periods in which a site of known kind was bad.
+@dataclass(frozen=True, slots=True)
+class Life:
+    """When a site was bad, and how strongly.
+
+    Attributes
+    ----------
+    periods : tuple of BadPeriod
+        At least one.
+    stretches : tuple of (int, int)
+        First bad frame of each period and the first good one after, as is likeliest.
+    strength : Strengths or None
+        The likeliest; None where the sightings are too few for one.
+    """
+
+    periods: tuple[BadPeriod, ...]
+    stretches: tuple[tuple[int, int], ...] = ()
+    strength: Strengths | None = None
+
+
+def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background) -> Life:
+    """Find when a site of known kind was bad, and how strongly.
 
     Parameters
     ----------
@@ -61,33 +78,9 @@ def date_defect(
 
     Returns
     -------
-    tuple of BadPeriod
-        At least one. Of a site seen in fewer than three frames nothing is said: it may have been bad at any
-        time.
+    Life
+        Of a site seen in fewer than three frames nothing is said: it may have been bad at any time.
     """
-    return fit_life(kind, level, seen, exposures, background).periods
-
-
-@dataclass(frozen=True, slots=True)
-class Life:
-    """When a site was bad, and how strongly.
-
-    Attributes
-    ----------
-    periods : tuple of BadPeriod
-    stretches : tuple of (int, int)
-        First bad frame of each period and the first good one after, as is likeliest.
-    strength : Strengths or None
-        The likeliest; None where the sightings are too few for one.
-    """
-
-    periods: tuple[BadPeriod, ...]
-    stretches: tuple[tuple[int, int], ...] = ()
-    strength: Strengths | None = None
-
-
-def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, background: Background) -> Life:
-    """Find when a site was bad and how strongly; parameters as of :func:`date_defect`."""
     if seen.size < FEWEST:
         return Life((BadPeriod.unknown(len(exposures.gain)),))
     strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, background)
@@ -139,7 +132,8 @@ def date_site(
     Returns
     -------
     tuple of BadPeriod
-        As :func:`date_defect`.
+        At least one. Of a site seen in fewer than three frames nothing is said: it may have been bad at any
+        time.
     """
     hits = np.flatnonzero(seen)
     if hits.size < FEWEST:

@@ -192,11 +192,9 @@ class _Frames:
             )
             row[~known] = max(float(usual), 1.0)
         conditions = [one.conditions for one in facts]
-        gains = [c.gain for c in conditions if c.gain is not None]
-        usual_gain = float(np.median(gains)) if gains else 1.0
         return cls(
             np.array([c.dose or 0.0 for c in conditions]),
-            np.array([usual_gain if c.gain is None else c.gain for c in conditions]),
+            np.array([c.gain or 1.0 for c in conditions]),
             np.full(len(conditions), SLACK),
             np.array([may_be_clamped(c) for c in conditions], bool),
             light,

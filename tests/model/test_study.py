@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import numpy as np
 import pytest
 
 from defectmap.model import study
-from defectmap.model.defects import StructureKind
+from defectmap.model.defects import Kind, StructureKind
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.sensor import MosaicGeometry
 
@@ -64,3 +66,24 @@ def test_frames_too_small_to_predict(cfa: tuple[str, ...], shape: tuple[int, int
     for level in (100, 200, 300):
         gathered.add(RawFrame(np.full(shape, level, np.uint16), geometry), Conditions())
     assert not gathered.map().entries
+
+
+def test_kinds_of_sites_that_were_bad_for_a_part_of_the_time() -> None:
+    """A site that sticks, dies or dims half-way is called that, not hot, and its onset is found."""
+    geometry = MosaicGeometry(96, 96, 0, 0, 96, 96, ("RG", "GB"), (512,) * 4, 16383, "test")
+    rng, gathered = np.random.default_rng(9), study.Study()
+    dosed = rng.uniform(0.001, 0.5, 60)
+    for number, exposure in enumerate(dosed):
+        light = rng.uniform(500, 4000)
+        mosaic = 512 + rng.normal(light, 0.02 * light + 5, (96, 96))
+        if number >= 30:
+            mosaic[20, 33] = 9000
+            mosaic[40, 50] = 512
+            mosaic[60, 71] = 512 + 0.4 * light
+        when = Conditions(datetime(2020, 1, 1) + timedelta(number), exposure_s=float(exposure), iso=100)
+        gathered.add(RawFrame(np.clip(mosaic, 0, 16383).astype(np.uint16), geometry), when)
+    found = {(d.row, d.col): d for d in gathered.map().defects}
+    kinds = {site: one.kind for site, one in found.items()}
+    assert kinds == {(20, 33): Kind.STUCK, (40, 50): Kind.DEAD, (60, 71): Kind.DIM}
+    onset = datetime(2020, 1, 31)
+    assert all(one.last_good < onset <= one.first_bad for one in found.values())
