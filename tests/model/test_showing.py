@@ -41,7 +41,7 @@ def test_background_counts_what_is_kept():
 
 
 def test_frames_that_cannot_show_a_site_say_nothing():
-    """Of a hot site a frame without exposure says nothing, even by a faint score; silence of others speaks."""
+    """Of a hot site a frame without exposure says nothing, even by a faint score; others do."""
     ones = np.ones(FRAMES)
     least, scene = np.full(FRAMES, FAINTEST), np.arange(FRAMES)
     dose = np.where(scene < FRAMES // 2, 0.0, 1.0)
