@@ -250,9 +250,7 @@ def _selected(whole: DefectMap, form: ListFormat, at: datetime | None) -> tuple[
         entries, structures = still, tuple(s for s in structures if s.first_good is None)
     found = DefectMap(whole.grid, entries, structures)
     if found.suspects and not form.complete:
-        several = len(found.suspects) > 1
-        what = f"{len(found.suspects)} suspects, which are" if several else "1 suspect, which is"
-        left_out.append(f"{what} not certain")
+        left_out.append(f"{len(found.suspects)} suspects, which are not certain")
     if imported:
         left_out.append(f"{imported} sites that only imported lists name")
     lattices = sum(structure.kind is StructureKind.LATTICE for structure in structures)
