@@ -6,18 +6,33 @@ addition, and taking a frame out again is its subtraction.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, insert, select, update
 
+from defectmap.catalog.addends import Addends, Change, carry_out
+from defectmap.catalog.columns import Base
 from defectmap.catalog.database import Database
-from defectmap.catalog.planes import Blob, DamagedBlobError, added, band_starts, pack, unpack
+from defectmap.catalog.planes import Blob, DamagedBlobError, added, band_starts, pack, total, unpack
 from defectmap.catalog.schema import FrameRow, PlaneRow
 from defectmap.errors import CatalogError
+
+_TABLE = Base.metadata.tables[PlaneRow.__tablename__]
+
+# Made once: to put a statement together takes longer than to compress what it writes.
+_READ = select(_TABLE.c.checksum, _TABLE.c.payload).where(_TABLE.c.id == bindparam("band_id"))
+_INSERT = insert(_TABLE)
+_UPDATE = (
+    update(_TABLE)
+    .where(_TABLE.c.id == bindparam("band_id"))
+    .values(checksum=bindparam("checksum"), payload=bindparam("payload"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +67,14 @@ class Evidence:
         self._database = database
 
     def add_to_planes(
-        self, stream_id: int, epoch: int, arrays: Mapping[str, NDArray[Any]], *, sign: int = 1
+        self, stream_id: int, epoch: int, arrays: Mapping[str, NDArray[Any] | Addends], *, sign: int = 1
     ) -> None:
         """Add arrays to the planes of an epoch, or take them out again; absent planes start from zero.
 
         Parameters
         ----------
         stream_id, epoch : int
-        arrays : Mapping of str to ndarray of shape (rows, cols), integer dtype
+        arrays : Mapping of str to ndarray of shape (rows, cols), integer dtype, or Addends
             By name of the plane. Shape and dtype must be those of the plane.
         sign : {1, -1}
             -1 to subtract.
@@ -70,19 +85,24 @@ class Evidence:
             If a sum leaves the range of its dtype (it never wraps), if shape or dtype differ from what is
             stored, or if a plane is damaged. Nothing is changed then.
         """
-        with self._database.transaction():
+
+        def changes() -> Iterator[Change]:
             for name, array in arrays.items():
-                key = PlaneKey(stream_id, epoch, name)
-                if array.ndim != 2 or array.dtype.kind not in "iu":
+                addends = array if isinstance(array, Addends) else Addends(array.dtype, [array])
+                if len(addends.shape) != 2 or addends.dtype.kind not in "iu":
                     raise TypeError(
-                        f"plane {name!r} needs a 2-D array of integers, not {array.dtype}{array.shape}"
+                        f"plane {name!r} needs a 2-D array of integers, not {addends.dtype}{addends.shape}"
                     )
+                key = PlaneKey(stream_id, epoch, name)
                 bands = self.bands(key)
                 if bands:
-                    self._check_alike(key, bands, array.shape, array.dtype)
-                    self._add_rows(key, bands, 0, array, sign)
+                    self._check_alike(key, bands, addends.shape, addends.dtype)
+                    yield from (self._addition(key, band, addends.rows, sign) for band in bands)
                 else:
-                    self._create(key, array, sign)
+                    yield from self._creation(key, addends, sign)
+
+        with self._database.transaction():
+            carry_out(changes())
 
     def fold_epochs(self, stream_id: int, keep: int) -> None:
         """Add every epoch but one into epoch 0, so that the stored state stays bounded.
@@ -189,19 +209,19 @@ class Evidence:
             if theirs and ours:
                 shape = (theirs[-1].past_row, theirs[0].cols)
                 self._check_alike(target, ours, shape, np.dtype(theirs[0].dtype))
+            if ours:
+                carry_out(
+                    self._addition(target, band, other._reader(source, theirs, band), 1) for band in ours
+                )
+                return
             for number, band in enumerate(theirs):
-                if ours:
-                    self._add_rows(target, ours, band.first_row, other.read_band(source, band), 1)
-                else:
-                    self._insert(target, number, band.first_row, other.read_blob(band))
+                self._insert(target, number, band.first_row, other.read_blob(band))
 
     def bands(self, key: PlaneKey) -> list[Band]:
         """Return the bands of a plane from the top down; none for an absent plane."""
         rows = self._database.connection.execute(
             select(PlaneRow.id, PlaneRow.first_row, PlaneRow.rows, PlaneRow.cols, PlaneRow.dtype)
-            .where(
-                PlaneRow.stream_id == key.stream_id, PlaneRow.epoch == key.epoch, PlaneRow.name == key.name
-            )
+            .where(*_of(key))
             .order_by(PlaneRow.band)
         )
         return [Band(*row) for row in rows]
@@ -218,9 +238,7 @@ class Evidence:
                 PlaneRow.checksum,
                 PlaneRow.payload,
             )
-            .where(
-                PlaneRow.stream_id == key.stream_id, PlaneRow.epoch == key.epoch, PlaneRow.name == key.name
-            )
+            .where(*_of(key))
             .order_by(PlaneRow.band)
         )
         with rows:
@@ -232,9 +250,7 @@ class Evidence:
 
     def read_blob(self, band: Band) -> Blob:
         """Return a band as it is stored, not yet verified."""
-        checksum, payload = self._database.connection.execute(
-            select(PlaneRow.checksum, PlaneRow.payload).where(PlaneRow.id == band.id)
-        ).one()
+        checksum, payload = self._database.connection.execute(_READ, {"band_id": band.id}).one()
         return Blob((band.rows, band.cols), band.dtype, checksum, payload)
 
     def read_band(self, key: PlaneKey, band: Band) -> NDArray[Any]:
@@ -247,7 +263,9 @@ class Evidence:
         """
         return self.restored(key, band, self.read_blob(band))
 
-    def restored(self, key: PlaneKey, band: Band, blob: Blob, *, verified: bool = False) -> NDArray[Any]:
+    def restored(
+        self, key: PlaneKey, band: Band, blob: Blob, *, verified: bool = False, narrow: bool = False
+    ) -> NDArray[Any]:
         """Return the rows of a band that was read; it may be called in any thread.
 
         Parameters
@@ -255,7 +273,7 @@ class Evidence:
         key : PlaneKey
         band : Band
         blob : Blob
-        verified : bool
+        verified, narrow : bool
             As of :func:`defectmap.catalog.planes.unpack`.
 
         Raises
@@ -264,69 +282,83 @@ class Evidence:
             If it is damaged.
         """
         try:
-            return unpack(blob, verified=verified)
+            return unpack(blob, verified=verified, narrow=narrow)
         except DamagedBlobError as error:
             raise CatalogError(
                 f"{self._database.path} is damaged: plane {key.name!r} of stream {key.stream_id}, rows from "
                 f"{band.first_row}: {error}; restore it from a copy, or ingest into a new catalog"
             ) from error
 
-    def _create(self, key: PlaneKey, array: NDArray[Any], sign: int) -> None:
-        for number, (first, rows) in enumerate(
-            band_starts(array.shape[0], array.shape[1], array.dtype.itemsize)
-        ):
-            block = array[first : first + rows]
-            if sign < 0:
-                block = self.summed(key, np.zeros_like(block), block, sign)
-            self._insert(key, number, first, pack(block))
+    def _creation(self, key: PlaneKey, addends: Addends, sign: int) -> Iterator[Change]:
+        """Yield how the bands of a plane come about that is not there yet."""
+        rows, cols = addends.shape
+        for number, (first, height) in enumerate(band_starts(rows, cols, addends.dtype.itemsize)):
+            nothing = np.zeros((height, cols), f"{addends.dtype.kind}1")
 
-    def _add_rows(
-        self, key: PlaneKey, bands: list[Band], first_row: int, block: NDArray[Any], sign: int
-    ) -> None:
-        for band in _overlapping(bands, first_row, first_row + len(block)):
-            first, past = max(first_row, band.first_row), min(first_row + len(block), band.past_row)
-            theirs = block[first - first_row : past - first_row]
-            if not theirs.any():
-                continue
-            ours = self.read_band(key, band)
-            mine = slice(first - band.first_row, past - band.first_row)
-            ours[mine] = self.summed(key, ours[mine], theirs, sign)
-            blob = pack(ours)
-            self._database.connection.execute(
-                update(PlaneRow)
-                .where(PlaneRow.id == band.id)
-                .values(checksum=blob.checksum, payload=blob.payload)
-            )
+            def make(first: int = first, nothing: NDArray[Any] = nothing) -> Blob:
+                blocks = addends.rows(first, first + len(nothing))
+                with self._overflow_explained(key):
+                    return pack(total(nothing, blocks, addends.dtype, sign), addends.dtype)
+
+            yield make, partial(self._insert, key, number, first)
+
+    def _addition(
+        self, key: PlaneKey, band: Band, read: Callable[[int, int], Sequence[NDArray[Any]]], sign: int
+    ) -> Change:
+        """Return how something is added to a band; `read` returns it by rows, in any thread."""
+        stored, dtype = self.read_blob(band), np.dtype(band.dtype)
+
+        def make() -> Blob | None:
+            blocks = read(band.first_row, band.past_row)
+            if not blocks:
+                return None
+            ours = self.restored(key, band, stored, narrow=True)
+            with self._overflow_explained(key):
+                return pack(total(ours, blocks, dtype, sign), dtype)
+
+        return make, partial(self._update, band)
+
+    def _reader(
+        self, key: PlaneKey, bands: list[Band], rows: Band
+    ) -> Callable[[int, int], list[NDArray[Any]]]:
+        """Read the bands that rows lie in; return what restores these rows in any thread."""
+        stored = [(band, self.read_blob(band)) for band in _overlapping(bands, rows.first_row, rows.past_row)]
+
+        def read(first: int, past: int) -> list[NDArray[Any]]:
+            blocks = [(band, self.restored(key, band, blob, narrow=True)) for band, blob in stored]
+            taken = [b[max(first - band.first_row, 0) : past - band.first_row] for band, b in blocks]
+            block = np.concatenate(taken)
+            return [block] if block.any() else []
+
+        return read
 
     def _fold(self, key: PlaneKey) -> None:
         oldest = PlaneKey(key.stream_id, 0, key.name)
-        of_epoch = (
-            PlaneRow.stream_id == key.stream_id,
-            PlaneRow.epoch == key.epoch,
-            PlaneRow.name == key.name,
-        )
         if self.bands(oldest):
             self.add_plane_of(self, key, oldest)
-            self._database.connection.execute(delete(PlaneRow).where(*of_epoch))
+            self._database.connection.execute(delete(PlaneRow).where(*_of(key)))
         else:
-            self._database.connection.execute(update(PlaneRow).where(*of_epoch).values(epoch=0))
+            self._database.connection.execute(update(PlaneRow).where(*_of(key)).values(epoch=0))
 
     def _insert(self, key: PlaneKey, number: int, first_row: int, blob: Blob) -> None:
         rows, cols = blob.shape
-        self._database.connection.execute(
-            insert(PlaneRow).values(
-                stream_id=key.stream_id,
-                epoch=key.epoch,
-                name=key.name,
-                band=number,
-                first_row=first_row,
-                rows=rows,
-                cols=cols,
-                dtype=blob.dtype,
-                checksum=blob.checksum,
-                payload=blob.payload,
-            )
-        )
+        values = {
+            "stream_id": key.stream_id,
+            "epoch": key.epoch,
+            "name": key.name,
+            "band": number,
+            "first_row": first_row,
+            "rows": rows,
+            "cols": cols,
+            "dtype": blob.dtype,
+            "checksum": blob.checksum,
+            "payload": blob.payload,
+        }
+        self._database.connection.execute(_INSERT, values)
+
+    def _update(self, band: Band, blob: Blob) -> None:
+        values = {"band_id": band.id, "checksum": blob.checksum, "payload": blob.payload}
+        self._database.connection.execute(_UPDATE, values)
 
     def _check_alike(
         self, key: PlaneKey, bands: list[Band], shape: tuple[int, ...], dtype: np.dtype[Any]
@@ -346,13 +378,22 @@ class Evidence:
         CatalogError
             If it leaves the range of their type.
         """
-        try:
+        with self._overflow_explained(key):
             return added(ours, theirs, sign)
+
+    @contextmanager
+    def _overflow_explained(self, key: PlaneKey) -> Iterator[None]:
+        try:
+            yield
         except OverflowError as error:
             raise CatalogError(
                 f"plane {key.name!r} of stream {key.stream_id} in {self._database.path} is full: {error}; "
                 "start a new epoch or a new catalog"
             ) from error
+
+
+def _of(key: PlaneKey) -> tuple[ColumnElement[bool], ...]:
+    return PlaneRow.stream_id == key.stream_id, PlaneRow.epoch == key.epoch, PlaneRow.name == key.name
 
 
 def _overlapping(bands: list[Band], start: int, stop: int) -> Iterator[Band]:

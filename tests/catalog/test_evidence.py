@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from defectmap.catalog import planes
+from defectmap.catalog.addends import Addends
 from defectmap.catalog.evidence import PlaneKey
 from defectmap.catalog.store import open_catalog
 from defectmap.errors import CatalogError
@@ -45,6 +46,39 @@ def test_planes_start_from_zero_and_add_up(catalog, stream):
         plane = catalog.evidence.read_plane(stream.id, 3, name)
         np.testing.assert_array_equal(first[name] + second[name], plane)
         assert name == plane.dtype.name
+
+
+class LaidAside:
+    """A plane that is read by rows alone, as from a file."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array, self.shape, self.dtype = array, array.shape, array.dtype
+        self.tallest = 0
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        block = self._array[rows]
+        self.tallest = max(self.tallest, len(block))
+        return block
+
+
+@pytest.mark.usefixtures("small_bands")
+@pytest.mark.parametrize("there", [True, False])
+def test_many_are_added_as_if_one_by_one(catalog, stream, there):
+    """Planes of narrower types add up in the type of the sum, some rows at a time."""
+    start = np.full((11, 7), 1 << 40)
+    if there:
+        catalog.evidence.add_to_planes(stream.id, 0, {"sum": start})
+    arrays = [
+        batch(seed)["int32"].astype(narrow) for seed, narrow in enumerate((np.int8, np.int16, np.int64))
+    ]
+    planes = [LaidAside(array) for array in arrays]
+
+    catalog.evidence.add_to_planes(stream.id, 0, {"sum": Addends(np.dtype(np.int64), planes)})
+
+    result = catalog.evidence.read_plane(stream.id, 0, "sum")
+    np.testing.assert_array_equal(sum(a.astype(np.int64) for a in arrays) + there * start, result)
+    assert result.dtype == np.int64
+    assert all(0 < plane.tallest < 11 for plane in planes)
 
 
 @given(

@@ -19,6 +19,7 @@ from defectmap.catalog.planes import (
     band_starts,
     pack,
     pack_records,
+    total,
     unpack,
     unpack_records,
 )
@@ -64,6 +65,14 @@ def test_small_numbers_of_either_sign_are_small():
     """Noise around 0 takes the room of its bits, not that of its type."""
     noise = np.random.default_rng(1).normal(0, 100, (500, 400)).astype(np.int64)
     assert len(pack(noise).payload) < 1.25 * noise.size
+
+
+def test_numbers_take_the_room_that_they_need():
+    """A wide type costs nothing: what fits into a byte is stored as bytes, and comes back wide."""
+    small = np.random.default_rng(1).integers(0, 256, (500, 400))
+    assert len(pack(small.astype(np.uint64)).payload) < 1.01 * small.size
+    assert pack(small.astype(np.uint64)) == pack(small.astype(np.uint8), np.dtype(np.uint64))
+    assert unpack(pack(small.astype(np.uint64)), narrow=True).dtype == np.uint8
 
 
 @given(records)
@@ -133,6 +142,29 @@ def test_sums_are_exact_or_refused(data, dtype, sign):
     else:
         with pytest.raises(OverflowError, match=native.name):
             added(ours, theirs, sign)
+
+
+@given(st.data(), st.sampled_from("iu"), st.sampled_from([1, -1]))
+def test_sums_of_many_are_exact_or_refused(data, kind, sign):
+    """Blocks of any widths add up to what whole numbers give, or raise where they cannot be held."""
+    types = [np.dtype(f"{kind}{width}") for width in (1, 2, 4, 8)]
+    dtype = data.draw(st.sampled_from(types))
+    narrower = st.sampled_from([one for one in types if one.itemsize <= dtype.itemsize])
+    ours, *theirs = data.draw(
+        st.lists(narrower.flatmap(lambda one: nps.arrays(one, (1, 2))), min_size=1, max_size=4)
+    )
+    partial = [[int(value) for value in ours[0]]]
+    for block in theirs:
+        partial.append([a + sign * int(b) for a, b in zip(partial[-1], block[0], strict=True)])
+    limits = np.iinfo(dtype)
+
+    try:
+        result = total(ours, theirs, dtype, sign)
+    except OverflowError:
+        assert not all(limits.min <= value <= limits.max for values in partial for value in values)
+    else:
+        assert result.tolist() == [partial[-1]]
+        assert result.dtype.itemsize <= dtype.itemsize
 
 
 @given(st.integers(0, 5000), st.integers(0, 10000), st.sampled_from([1, 2, 4, 8]))
