@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-import shutil
 import tempfile
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,11 +12,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
+from typing import Any, cast
 
-import numpy as np
+from numpy.typing import NDArray
 
 from defectmap.compiling import compiling_noticed
 from defectmap.errors import DefectmapError
+from defectmap.handover import hand_over
 from defectmap.measuring import Measurement, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
 from defectmap.serving import interruptions_held, serve_parent
@@ -119,6 +120,8 @@ class Crew:
         Yields
         ------
         Measurement
+            Those of workers hold their sums in files, which are there until `arrays` of a part is cleared, or
+            the crew is dismissed.
         """
         if min(self.workers, most or self.workers) == 1 or len(tasks) == 1:
             ticks = itertools.count(1)
@@ -132,7 +135,7 @@ class Crew:
         # that finished results do not pile up on the disk.
         under_way = self.workers + 1 if most is None or most >= self.workers else most
         left = deque(tasks)
-        waiting: dict[Future[tuple[Measurement, list[Path]]], Task] = {}
+        waiting: dict[Future[Measurement], Task] = {}
         while left or waiting:
             while left and len(waiting) < under_way:
                 task = left.popleft()
@@ -148,13 +151,17 @@ class Crew:
             for future in finished:
                 task = waiting.pop(future)
                 try:
-                    yield from _collect(future.result())
+                    yield future.result()
                 except BrokenProcessPool:
                     broken.append(task)
         if broken:
             self._pool = None
         for task in broken:
             yield from self._one_by_one(task)
+        if self._pool is not None:
+            # They wind up while what they measured is written.
+            self._pool.shutdown(wait=False)
+            self._pool = None
 
     def _identify_apart(self, files: Sequence[FoundFile]) -> list[Photo | Trouble]:
         """Identify files of which one may have killed a worker; halve them until it is found."""
@@ -175,7 +182,7 @@ class Crew:
     def _one_by_one(self, task: Task) -> Iterator[Measurement]:
         """Measure a task that a worker died of; halve it until the photo that kills is found."""
         try:
-            yield from _collect(self._submit(task).result())
+            yield self._submit(task).result()
             return
         except BrokenProcessPool:
             self._pool = None
@@ -188,7 +195,7 @@ class Crew:
         for half in (task.photos[:middle], task.photos[middle:]):
             yield from self._one_by_one(Task(half, task.newest))
 
-    def _submit(self, task: Task) -> Future[tuple[Measurement, list[Path]]]:
+    def _submit(self, task: Task) -> Future[Measurement]:
         pool = self._start()
         assert self._folder is not None
         with interruptions_held():
@@ -248,32 +255,18 @@ def identify_run(files: Sequence[FoundFile]) -> list[Photo | Trouble]:
     return [identify(file) for file in files]
 
 
-def measure_apart(task: Task, folder: Path) -> tuple[Measurement, list[Path]]:
-    """Measure in a worker; the sums go to the parent by way of files, which cost no second copy in memory."""
+def measure_apart(task: Task, folder: Path) -> Measurement:
+    """Measure in a worker; the sums go to the parent by way of files."""
     with compiling_noticed(_count_compiling):
         measurement = measure(task.photos, newest=task.newest, tick=_tick)
-    places = []
     for part in measurement.parts:
         try:
-            place = Path(tempfile.mkdtemp(dir=folder))
-            for name, array in part.arrays.items():
-                np.save(place / f"{name}.npy", array)
+            stored = hand_over(part.arrays, folder)
         except OSError as error:
             raise DefectmapError(
                 f"the workers cannot write to the temporary folder {folder.parent} ({error}): make room "
                 "there, name another with the variable TMPDIR, or take --workers 1, which needs none"
             ) from error
         part.arrays.clear()
-        places.append(place)
-    return measurement, places
-
-
-def _collect(result: tuple[Measurement, list[Path]]) -> Iterator[Measurement]:
-    """Yield a worker's measurement with its sums mapped in; the files go when the next one is asked for."""
-    measurement, places = result
-    for part, place in zip(measurement.parts, places, strict=True):
-        part.arrays.update({file.stem: np.load(file, mmap_mode="r") for file in sorted(place.iterdir())})
-    yield measurement
-    for part, place in zip(measurement.parts, places, strict=True):
-        part.arrays.clear()
-        shutil.rmtree(place, ignore_errors=True)
+        part.arrays = cast("dict[str, NDArray[Any]]", stored)
+    return measurement

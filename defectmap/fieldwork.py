@@ -10,16 +10,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap import __version__
-from defectmap.catalog.planes import Blob, added, band_starts, pack, unpack
+from defectmap.catalog.planes import Blob, pack, total, unpack
+from defectmap.handover import HeldBand, PackedPlane, packed
 from defectmap.measuring import Measurement, Part, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
-from defectmap.model.evidence import FIELDS, METHOD
+from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import MosaicGeometry
 
 _TURN = Lock()
@@ -129,16 +130,14 @@ def add(first: Sheaf, second: Sheaf) -> Sheaf:
 
 
 def unfold(sheaf: Sheaf) -> Measurement:
-    """Return the measurement with its sums in place; the sheaf is empty then.
-
-    Raises
-    ------
-    DamagedBlobError
-        If they were damaged on the way.
-    """
+    """Return the measurement with its sums in place, to be restored row by row; the sheaf is empty then."""
     for part, sums in zip(sheaf.measurement.parts, sheaf.sums, strict=True):
-        for name in list(sums):
-            part.arrays[name] = np.concatenate([unpack(band) for band in sums.pop(name)])
+        planes = {
+            name: PackedPlane(np.dtype(bands[0].dtype), list(map(HeldBand, bands)))
+            for name, bands in sums.items()
+        }
+        part.arrays = cast("dict[str, NDArray[Any]]", planes)
+        sums.clear()
     return sheaf.measurement
 
 
@@ -151,17 +150,7 @@ def _size(path: Path) -> int | None:
 
 def _packed(part: Part) -> dict[str, list[Blob]]:
     """Compress the sums of a part, and let go of them."""
-    sums = {}
-    for name in list(part.arrays):
-        # Together with others they need the types of a catalog.
-        array = part.arrays.pop(name).astype(FIELDS[name.rpartition(".")[2]], copy=False)
-        sums[name] = [pack(block) for block in _bands(array)]
-    return sums
-
-
-def _bands(array: NDArray[Any]) -> list[NDArray[Any]]:
-    rows, cols = array.shape
-    return [array[first : first + height] for first, height in band_starts(rows, cols, array.dtype.itemsize)]
+    return {name: packed(name, part.arrays.pop(name)) for name in list(part.arrays)}
 
 
 def _layout(part: Part, sums: dict[str, list[Blob]]) -> tuple[Any, ...]:
@@ -186,7 +175,12 @@ def _added(ours: dict[str, list[Blob]], theirs: dict[str, list[Blob]]) -> dict[s
     for name, bands in theirs.items():
         if name in ours:
             pairs = zip(ours[name], bands, strict=True)
-            sums[name] = [pack(added(unpack(one), unpack(other), 1)) for one, other in pairs]
+            sums[name] = [_sum(one, other) for one, other in pairs]
         else:
             sums[name] = bands
     return sums
+
+
+def _sum(ours: Blob, theirs: Blob) -> Blob:
+    dtype = np.dtype(ours.dtype)
+    return pack(total(unpack(ours, narrow=True), [unpack(theirs, narrow=True)], dtype, 1), dtype)

@@ -9,29 +9,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from defectmap.catalog.records import (
-    FileRecord,
-    FrameRecord,
-    Outcome,
-    RepairRecord,
-    SensorRecord,
-    StreamRecord,
-)
+from defectmap.catalog.records import RepairRecord
 from defectmap.catalog.store import Catalog
+from defectmap.committing import Commits, remember
 from defectmap.crew import Crew, Task, affordable_workers
-from defectmap.errors import DefectmapError, FailedPhotoError
-from defectmap.measuring import Part, Photo, Trouble, measure
+from defectmap.errors import CatalogError, DefectmapError
+from defectmap.measuring import Photo, Trouble
 from defectmap.media.discover import FoundFile, TroubledFile, absolute, discover
-from defectmap.model.evidence import METHOD
 from defectmap.model.sensor import SensorIdentity, StreamKind
 from defectmap.previewing import learn_from_previews
-from defectmap.settling import StreamScenes, fold_epochs, newest_epoch
+from defectmap.settling import newest_epoch
 
 if TYPE_CHECKING:
     from defectmap.cluster import Cluster
 
 TASK_FRAMES = 128
-"""Photos that a worker measures at most before what it found is committed."""
+"""Photos that a worker measures at most at a time."""
 
 COMPILING = "Compiling, once on this machine"
 """What is being done before the first photo is measured, of unknown length."""
@@ -89,8 +82,8 @@ def ingest(
 ) -> IngestOutcome:
     """Add photos to a catalog.
 
-    What was measured is committed task by task, evidence and frames in one transaction: whatever stops a run,
-    the catalog is whole and the next run goes on from there.
+    What was measured is committed now and then, evidence and frames in one transaction, and when a run ends,
+    be it by Ctrl-C or an error: whatever stops it, the catalog is whole and the next run goes on from there.
 
     Parameters
     ----------
@@ -151,11 +144,8 @@ class _Run:
         self._dry_run = dry_run
         self._progress = progress
         self._troubles: dict[Path, tuple[bool, str]] = {}
-        self._sensors: dict[int, SensorRecord] = {}
-        self._scenes: dict[int, StreamScenes] = {}
-        self._overcounted: dict[int, int] = {}
+        self._commits = Commits(catalog, self._give_up, 1)
         self._copies: list[Photo] = []
-        self._raws: dict[int, tuple[StreamRecord, list[Photo]]] = {}
         self._repairs: dict[bytes, RepairRecord] = {}
         self._known = 0
         self.ingested = 0
@@ -213,33 +203,40 @@ class _Run:
         return photos
 
     def measure(self, photos: Sequence[Photo], crew: Crew | Cluster, most: int | None) -> None:
-        """Measure the photos task by task and commit each."""
-        tasks = list(self._tasks(photos, crew.workers))
+        """Measure the photos, and commit what was found: all that waits at a time."""
+        workers = crew.workers
+        tasks = list(self._tasks(photos, workers))
+        commits = self._commits = Commits(self._catalog, self._give_up, workers)
         measured = crew.measure(tasks, lambda done: self._progress("Measuring", done, len(photos)), most)
-        for measurement in measured:
-            with self._catalog.transaction():
-                for trouble in measurement.troubles:
-                    self._give_up(trouble)
-                for part in measurement.parts:
-                    self._commit(part)
+        try:
+            for measurement in measured:
+                commits.take(measurement)
+            commits.write()
+        except CatalogError:
+            raise
+        except BaseException:
+            # Whatever ended the run, Ctrl-C in mid-writing as well: what was measured in full is kept.
+            commits.write()
+            raise
+        self.ingested = commits.ingested
         with self._catalog.transaction():
             for copy in self._copies:
                 self._is_known(copy)
-        for stream, raws in self._raws.values():
+        for stream, raws in commits.raws.values():
             learn_from_previews(self._catalog, stream, raws)
 
     def outcome(self) -> IngestOutcome:
         """Sum up."""
-        troubles = sorted(self._troubles.items())
-        cameras = sorted((sensor.name, sensor.id) for sensor in self._sensors.values())
+        troubles, commits = sorted(self._troubles.items()), self._commits
+        cameras = sorted((sensor.name, sensor.id) for sensor in commits.sensors.values())
         return IngestOutcome(
             self.ingested,
-            self._known,
+            self._known + commits.known,
             tuple(FileTrouble(path, reason) for path, (failed, reason) in troubles if not failed),
             tuple(FileTrouble(path, reason) for path, (failed, reason) in troubles if failed),
             tuple(name for name, _ in cameras),
             tuple(number for _, number in cameras),
-            sum(self._overcounted.values()),
+            sum(commits.overcounted.values()),
         )
 
     def _repaired_shots(self, photos: Sequence[Photo]) -> dict[tuple[object, ...], RepairRecord]:
@@ -274,10 +271,12 @@ class _Run:
             groups.setdefault(key, []).append(photo)
         for group in groups.values():
             ordered = sorted(group, key=lambda photo: photo.order)
-            share = min(TASK_FRAMES, -(-len(ordered) // workers))
+            # As many for each worker, and alike: none is to wait for another at the end.
+            count = min(len(ordered), workers * -(-len(ordered) // (workers * TASK_FRAMES)))
             year = newest[ordered[0].identity, ordered[0].kind]
-            for start in range(0, len(ordered), share):
-                yield Task(ordered[start : start + share], year)
+            for number in range(count):
+                first, past = (len(ordered) * one // count for one in (number, number + 1))
+                yield Task(ordered[first:past], year)
 
     def _is_known(self, photo: Photo) -> bool:
         """Whether the content is in the catalog; the path is then noted as another place of it."""
@@ -287,69 +286,14 @@ class _Run:
             # Repaired in place: the photo itself, wherever it is now.
             frame = self._catalog.frames.by_digest(repair.source_digest)
         if frame is not None and not self._dry_run:
-            self._remember(photo.file, photo.digest, frame_id=frame.id)
+            remember(self._catalog, photo.file, photo.digest, frame_id=frame.id)
         return frame is not None
 
     def _give_up(self, trouble: Trouble) -> None:
         self._troubles[trouble.file.path] = (trouble.failed, trouble.reason)
         # Without a digest the trouble was with reaching the file, and may be gone the next time.
         if trouble.digest is not None and not self._dry_run:
-            self._remember(trouble.file, trouble.digest, trouble=trouble)
-
-    def _remember(
-        self,
-        file: FoundFile,
-        digest: bytes,
-        *,
-        frame_id: int | None = None,
-        trouble: Trouble | None = None,
-    ) -> None:
-        outcome: Outcome = "frame" if trouble is None else "failed" if trouble.failed else "skipped"
-        reason = "" if trouble is None else trouble.reason
-        self._catalog.files.remember(
-            FileRecord(file.path, file.size, file.mtime_ns, digest, outcome, reason, frame_id)
-        )
-
-    def _commit(self, part: Part) -> None:
-        """Write the frames of a part and their sums; the caller holds the transaction."""
-        catalog = self._catalog
-        sensor = catalog.sensors.sensor(part.frames[0].photo.identity)
-        try:
-            stream = catalog.sensors.stream(sensor.id, part.grid, part.geometry, METHOD)
-        except FailedPhotoError as error:
-            for frame in part.frames:
-                self._give_up(Trouble(frame.photo.file, error.reason, True, frame.photo.digest))
-            return
-        scenes = self._scenes.setdefault(stream.id, StreamScenes(catalog, sensor, stream))
-        fresh = [f for f in part.frames if catalog.frames.by_digest(f.photo.digest) is None]
-        if len(fresh) < len(part.frames):
-            # Another run added some of these photos meanwhile; measure the rest alone.
-            self._known += len(part.frames) - len(fresh)
-            for again in measure([f.photo for f in fresh], newest=part.epoch).parts:
-                self._commit(again)
-            return
-        fold_epochs(catalog, sensor.id, part.grid.kind, part.epoch)
-        catalog.evidence.add_to_planes(stream.id, part.epoch, part.widened)
-        for frame in part.frames:
-            photo = frame.photo
-            record = FrameRecord(
-                photo.digest,
-                photo.file.path.name,
-                photo.conditions,
-                frame.framing.signature,
-                frame.counted,
-                part.epoch,
-                frame.framing.level_dn,
-                frame.framing.contrast_dn,
-            )
-            frame_id = catalog.frames.add(stream.id, record, frame.sightings, frame.faint)
-            self._remember(photo.file, photo.digest, frame_id=frame_id)
-        if stream.geometry is not None:
-            self._raws.setdefault(stream.id, (stream, []))[1].extend(frame.photo for frame in part.frames)
-        self._overcounted[stream.id] = scenes.settle()
-        fold_epochs(catalog, sensor.id, part.grid.kind)
-        self._sensors[sensor.id] = sensor
-        self.ingested += len(part.frames)
+            remember(self._catalog, trouble.file, trouble.digest, trouble=trouble)
 
 
 def _shot(photo: Photo) -> tuple[object, ...]:

@@ -219,4 +219,4 @@ def test_added_sheaves_are_one_measurement(library: Library) -> None:
     assert [frame.photo for frame in part.frames] == photos
     every = fieldwork.measure(photos, newest=2010, every_frame=True).parts[0].arrays
     assert part.arrays.keys() == every.keys()
-    assert all((part.arrays[name] == every[name]).all() for name in every)
+    assert all((part.arrays[name][:] == every[name]).all() for name in every)

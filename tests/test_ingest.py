@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,10 @@ from hypothesis import strategies as st
 
 from defectmap import crew
 from defectmap.catalog.checking import check
+from defectmap.catalog.evidence import Evidence
+from defectmap.catalog.frames import Frames
 from defectmap.catalog.store import Catalog, open_catalog
+from defectmap.crew import Crew, Task
 from defectmap.detect import detect
 from defectmap.ingest import IngestOutcome, ingest
 from defectmap.measuring import Measurement, Photo
@@ -150,6 +153,109 @@ def test_workers_do_not_change_the_result(library: Library, reference: Path, tmp
     assert_same(reference, catalog_path)
 
 
+def test_results_of_several_tasks_are_written_at_once(
+    library: Library, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each worker gets as many photos; few results wait, and what waits is added up before it is written."""
+    run, add = Crew.measure, Evidence.add_to_planes
+    lengths: list[int] = []
+    waiting: list[int] = []
+    written: list[int] = []
+
+    def measure(self: Crew, tasks: Sequence[Task], *options: Any) -> Iterator[Measurement]:
+        lengths.extend(len(task.photos) for task in tasks)
+        for measurement in run(self, tasks, *options):
+            assert self._folder is not None
+            waiting.append(len(list(Path(self._folder.name).iterdir())))
+            yield measurement
+
+    def count(self: Evidence, stream_id: int, epoch: int, arrays: Any, *, sign: int = 1) -> None:
+        if sign > 0:
+            written.extend({len(addends.planes) for addends in arrays.values()})
+        add(self, stream_id, epoch, arrays, sign=sign)
+
+    monkeypatch.setattr("defectmap.ingest.TASK_FRAMES", 7)
+    monkeypatch.setattr(Crew, "measure", measure)
+    monkeypatch.setattr(Evidence, "add_to_planes", count)
+    catalog_path = tmp_path / "catalog.sqlite"
+    (outcome,) = take_in(catalog_path, [library[0]], workers=2)
+    monkeypatch.undo()
+    assert outcome.ingested == 40
+    assert sorted(lengths) == [6, 6, 7, 7, 7, 7]
+    assert written == [4, 2]
+    assert max(waiting) <= 6
+    assert_same(reference, catalog_path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interruption_keeps_what_was_measured(
+    library: Library, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """What was measured in full is in the catalog, and the next run goes on from there."""
+    run = Crew.measure
+
+    def measure(*arguments: Any) -> Iterator[Measurement]:
+        measured = run(*arguments)
+        yield next(measured)
+        yield next(measured)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("defectmap.ingest.TASK_FRAMES", 5)
+    monkeypatch.setattr(Crew, "measure", measure)
+    catalog_path = tmp_path / "catalog.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        take_in(catalog_path, [library[0]], workers=workers)
+    monkeypatch.undo()
+    (outcome,) = take_in(catalog_path, [library[0]])
+    assert (outcome.ingested, outcome.known) == (30, 10)
+    assert_same(reference, catalog_path)
+
+
+def test_interruption_of_writing_loses_nothing(
+    library: Library, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C while results are written ends the run after they are."""
+    add, calls = Frames.add, []
+
+    def interrupted(*arguments: Any) -> int:
+        calls.append(None)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        return add(*arguments)
+
+    monkeypatch.setattr(Frames, "add", interrupted)
+    catalog_path = tmp_path / "catalog.sqlite"
+    with pytest.raises(KeyboardInterrupt):
+        take_in(catalog_path, [library[0]], workers=2)
+    monkeypatch.undo()
+    (outcome,) = take_in(catalog_path, [library[0]])
+    assert (outcome.ingested, outcome.known) == (0, 40)
+    assert_same(reference, catalog_path)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_photos_that_another_run_added_meanwhile(
+    library: Library, reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Photos that are in the catalog when results are written count once; the rest is measured alone."""
+    run = Crew.measure
+    catalog_path = tmp_path / "catalog.sqlite"
+
+    def measure(*arguments: Any) -> Iterator[Measurement]:
+        take_in(catalog_path, photos(library)[10:15])
+        yield from run(*arguments)
+
+    def first(*arguments: Any) -> Iterator[Measurement]:
+        monkeypatch.setattr(Crew, "measure", run)
+        yield from measure(*arguments)
+
+    monkeypatch.setattr("defectmap.ingest.TASK_FRAMES", 10)
+    monkeypatch.setattr(Crew, "measure", first)
+    (outcome,) = take_in(catalog_path, [library[0]], workers=workers)
+    assert (outcome.ingested, outcome.known) == (35, 5)
+    assert_same(reference, catalog_path)
+
+
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_order_of_goes_gives_the_same_map(
@@ -251,7 +357,7 @@ from defectmap import ingest as verb
 from defectmap.catalog.frames import Frames
 from defectmap.catalog.store import open_catalog
 
-verb.TASK_FRAMES = 6
+verb.TASK_FRAMES = 5
 add, calls = Frames.add, []
 
 def add_or_die(self, *arguments):
@@ -278,7 +384,7 @@ def test_killed_run_leaves_a_whole_catalog(
     assert check(path).ok
     with open_catalog(path) as catalog:
         there = sum(len(catalog.frames.of_stream(s.id)) for s in catalog.sensors.streams())
-    assert there == (moment - 1) // 6 * 6
+    assert there == (moment - 1) // 5 * 5
     (outcome,) = take_in(path, [library[0]])
     assert (outcome.ingested, outcome.known) == (40 - there, there)
     assert_same(reference, path)

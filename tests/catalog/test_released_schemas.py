@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from defectmap.catalog import check, open_catalog, upgrade
+from defectmap.catalog.checking import check
 from defectmap.catalog.schema import HEAD
+from defectmap.catalog.store import open_catalog, upgrade
 from defectmap.model.defects import Kind
 from defectmap.model.listed import ListedSite
 

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from defectmap.catalog import open_catalog
 from defectmap.catalog.records import FileRecord, FrameRecord, ListRecord, RepairRecord, RevisionRecord
 from defectmap.catalog.schema import HEAD
+from defectmap.catalog.store import open_catalog
 from defectmap.model.defects import Defect, DefectMap, Kind, Period, Structure, StructureKind
 from defectmap.model.faint import FAINT, FaintSightings
 from defectmap.model.frame import Conditions
