@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -101,19 +101,27 @@ class PackedPlane:
 
 
 class StoredSums(dict[str, Rows]):
-    """Planes by name, in one file, which goes when they are cleared."""
+    """Planes by name that are in files, which go when they are cleared.
 
-    def __init__(self, path: Path, planes: Mapping[str, Rows]) -> None:
+    Parameters
+    ----------
+    planes : mapping of str to Rows
+    paths : set of Path
+        The files that hold them, and nothing else.
+    """
+
+    def __init__(self, planes: Mapping[str, Rows], paths: Set[Path]) -> None:
         super().__init__(planes)
-        self._path = path
+        self._paths = paths
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return StoredSums, (self._path, dict(self))
+        return StoredSums, (dict(self), self._paths)
 
     def clear(self) -> None:
-        """Let go of the planes, and remove their file."""
+        """Let go of the planes, and remove their files."""
         super().clear()
-        self._path.unlink(missing_ok=True)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
 
 def packed(name: str, array: Rows) -> list[Blob]:
@@ -163,4 +171,4 @@ def hand_over(arrays: Mapping[str, Rows], folder: Path) -> StoredSums:
             file.close()
             path.unlink(missing_ok=True)
             raise
-    return StoredSums(path, planes)
+    return StoredSums(planes, {path})
