@@ -36,14 +36,17 @@ def store(camera: SimulatedCamera, kind: str, frames: int, years: int, path: Pat
     stream = camera.frames_raw(frames) if kind == "raw" else camera.frames_jpeg(frames)
     for number, (frame, conditions) in enumerate(stream):
         epoch = 0 if years * number < frames else _YEAR
-        taken.append((epoch, conditions, gatherers[epoch].add(frame, conditions)))
+        gatherers[epoch].add(frame, conditions)
+        taken.append((epoch, conditions))
     with open_catalog(path, create=True) as catalog, catalog.transaction():
         sensor = catalog.sensors.sensor(camera.identity)
         geometry = camera.geometry if kind == "raw" else None
         record = catalog.sensors.stream(sensor.id, frame.grid, geometry, METHOD)
         for epoch, gatherer in gatherers.items():
             catalog.evidence.add_to_planes(record.id, epoch, Widened(gatherer.arrays()))
-        for number, (epoch, conditions, witness) in enumerate(taken):
+        witnesses = {epoch: iter(gatherer.witnesses()) for epoch, gatherer in gatherers.items()}
+        for number, (epoch, conditions) in enumerate(taken):
+            witness = next(witnesses[epoch])
             name = f"{number:06}"
             seen = witness.framing
             row = FrameRecord(

@@ -13,11 +13,11 @@ from defectmap.catalog.records import FileRecord, FrameRecord, Outcome, SensorRe
 from defectmap.catalog.store import Catalog
 from defectmap.errands import SHEAF_FRAMES
 from defectmap.errors import FailedPhotoError
-from defectmap.handover import StoredSums
 from defectmap.measuring import Measurement, Part, Photo, Trouble, measure
 from defectmap.media.discover import FoundFile
 from defectmap.model.evidence import FIELDS, METHOD
 from defectmap.settling import StreamScenes, fold_epochs
+from defectmap.spool import SpooledSums
 
 _MORE = 2
 """So many more results than there are workers wait at most: they take room on the disk."""
@@ -68,7 +68,7 @@ class Commits:
         self._waiting.append(measurement)
         parts = [part for waiting in self._waiting for part in waiting.parts]
         photos = sum(len(part.frames) for part in parts)
-        in_files = all(isinstance(part.arrays, StoredSums) for part in parts)
+        in_files = all(isinstance(part.arrays, SpooledSums) for part in parts)
         if len(self._waiting) >= self._most or photos >= SHEAF_FRAMES or not in_files:
             self.write()
 

@@ -12,13 +12,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Any, cast
-
-from numpy.typing import NDArray
 
 from defectmap.compiling import compiling_noticed
 from defectmap.errors import DefectmapError
-from defectmap.handover import hand_over
 from defectmap.measuring import Measurement, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
 from defectmap.serving import interruptions_held, serve_parent
@@ -120,14 +116,15 @@ class Crew:
         Yields
         ------
         Measurement
-            Those of workers hold their sums in files, which are there until `arrays` of a part is cleared, or
-            the crew is dismissed.
+            Its sums are in files, there until `arrays` of a part is cleared, or the crew is dismissed.
         """
         if min(self.workers, most or self.workers) == 1 or len(tasks) == 1:
-            ticks = itertools.count(1)
+            ticks, folder = itertools.count(1), self._place()
             for task in tasks:
                 with compiling_noticed(lambda begins: self._notice() if begins else None):
-                    measured = measure(task.photos, newest=task.newest, tick=lambda: report(next(ticks)))
+                    measured = measure(
+                        task.photos, newest=task.newest, folder=folder, tick=lambda: report(next(ticks))
+                    )
                 yield measured
             return
         broken: list[Task] = []
@@ -197,19 +194,28 @@ class Crew:
 
     def _submit(self, task: Task) -> Future[Measurement]:
         pool = self._start()
-        assert self._folder is not None
         with interruptions_held():
-            return pool.submit(measure_apart, task, Path(self._folder.name))
+            return pool.submit(measure_apart, task, self._place())
+
+    def _place(self) -> Path:
+        """Return the folder of the sums."""
+        if self._folder is None:
+            try:
+                self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
+            except OSError as error:
+                raise DefectmapError(
+                    f"no temporary folder can be made ({error}): make room there, or name another with the "
+                    "variable TMPDIR"
+                ) from error
+        return Path(self._folder.name)
 
     def _start(self) -> ProcessPoolExecutor:
-        if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True)
         if self._pool is None:
             self._pool = ProcessPoolExecutor(
                 self.workers,
                 self._context,
                 initializer=_begin_work,
-                initargs=(self._done, self._compiling, Path(self._folder.name)),
+                initargs=(self._done, self._compiling, self._place()),
             )
         return self._pool
 
@@ -258,15 +264,4 @@ def identify_run(files: Sequence[FoundFile]) -> list[Photo | Trouble]:
 def measure_apart(task: Task, folder: Path) -> Measurement:
     """Measure in a worker; the sums go to the parent by way of files."""
     with compiling_noticed(_count_compiling):
-        measurement = measure(task.photos, newest=task.newest, tick=_tick)
-    for part in measurement.parts:
-        try:
-            stored = hand_over(part.arrays, folder)
-        except OSError as error:
-            raise DefectmapError(
-                f"the workers cannot write to the temporary folder {folder.parent} ({error}): make room "
-                "there, name another with the variable TMPDIR, or take --workers 1, which needs none"
-            ) from error
-        part.arrays.clear()
-        part.arrays = cast("dict[str, NDArray[Any]]", stored)
-    return measurement
+        return measure(task.photos, newest=task.newest, folder=folder, tick=_tick)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Lock
 from typing import Any, cast
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from defectmap import __version__
 from defectmap.catalog.planes import Blob, pack, total, unpack
-from defectmap.handover import HeldBand, PackedPlane, packed
+from defectmap.handover import PackedPlane, packed
 from defectmap.measuring import Measurement, Part, Photo, Trouble, identify, measure
 from defectmap.media.discover import FoundFile
 from defectmap.model.evidence import METHOD
@@ -96,8 +97,8 @@ def measure_photos(photos: Sequence[Photo], newest: int, tick: Callable[[], None
     -------
     Sheaf
     """
-    with _TURN:
-        measurement = measure(photos, newest=newest, tick=tick)
+    with _TURN, TemporaryDirectory(prefix="defectmap-", ignore_cleanup_errors=True) as folder:
+        measurement = measure(photos, newest=newest, folder=Path(folder), tick=tick)
         return Sheaf(measurement, [_packed(part) for part in measurement.parts])
 
 
@@ -132,10 +133,7 @@ def add(first: Sheaf, second: Sheaf) -> Sheaf:
 def unfold(sheaf: Sheaf) -> Measurement:
     """Return the measurement with its sums in place, to be restored row by row; the sheaf is empty then."""
     for part, sums in zip(sheaf.measurement.parts, sheaf.sums, strict=True):
-        planes = {
-            name: PackedPlane(np.dtype(bands[0].dtype), list(map(HeldBand, bands)))
-            for name, bands in sums.items()
-        }
+        planes = {name: PackedPlane(np.dtype(bands[0].dtype), bands) for name, bands in sums.items()}
         part.arrays = cast("dict[str, NDArray[Any]]", planes)
         sums.clear()
     return sheaf.measurement

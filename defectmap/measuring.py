@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.scenes import Framing
 from defectmap.model.sensor import Grid, MosaicGeometry, SensorIdentity, StreamKind
 from defectmap.model.study import Gatherer
+from defectmap.spool import SpoolDesk, SpooledSums
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,7 @@ class Part:
     epoch : int
         Year of capture of the newest frames; 0 for all others.
     frames : list of MeasuredFrame
-    arrays : dict of str to ndarray
+    arrays : dict of str to ndarray, or SpooledSums
         The sums by name, in types just wide enough for these frames.
     """
 
@@ -121,7 +123,7 @@ class Part:
     geometry: MosaicGeometry | None
     epoch: int
     frames: list[MeasuredFrame] = field(default_factory=list)
-    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    arrays: dict[str, Any] = field(default_factory=dict)
 
     @property
     def widened(self) -> Widened:
@@ -188,6 +190,7 @@ def measure(
     *,
     newest: int = 0,
     every_frame: bool = False,
+    folder: Path | None = None,
     tick: Callable[[], None] = lambda: None,
 ) -> Measurement:
     """Decode, score and accumulate photos of one camera.
@@ -200,25 +203,29 @@ def measure(
         The year whose frames are an epoch of their own; all others are of epoch 0.
     every_frame : bool
         Sum every frame, also the second and further ones of a scene.
+    folder : Path, optional
+        Where the sums are to be, in files that are there until somebody removes them; else in memory.
     tick : callable, optional
         Called after each photo.
 
     Returns
     -------
     Measurement
-        A part per grid, layout and epoch. Memory is bounded by the sums of the parts (61 bytes per
-        photosite of each) and `BATCH` decoded frames.
+        A part per grid, layout and epoch. With a `folder`, memory is bounded by a few decoded frames of each.
     """
     result = Measurement()
     parts: dict[tuple[Any, ...], _Accumulator] = {}
-    for photo, frame in _decoded(photos, result.troubles, tick):
-        geometry = frame.geometry if isinstance(frame, RawFrame) else None
-        epoch = newest if photo.year == newest else 0
-        layout = (geometry.cfa, geometry.top, geometry.left) if geometry else ()
-        key = (frame.grid, layout, frame_shape(frame), epoch)
-        if key not in parts:
-            parts[key] = _Accumulator(Part(frame.grid, geometry, epoch), every_frame)
-        parts[key].add(photo, frame)
+    for photo in photos:
+        frame = _decoded(photo, result.troubles)
+        if frame is not None:
+            geometry = frame.geometry if isinstance(frame, RawFrame) else None
+            epoch = newest if photo.year == newest else 0
+            layout = (geometry.cfa, geometry.top, geometry.left) if geometry else ()
+            key = (frame.grid, layout, frame_shape(frame), epoch)
+            if key not in parts:
+                parts[key] = _Accumulator(Part(frame.grid, geometry, epoch), every_frame, folder)
+            parts[key].add(photo, frame)
+        del frame  # before the next one is decoded
         tick()
     for accumulator in parts.values():
         result.parts.append(accumulator.finish())
@@ -230,38 +237,39 @@ def frame_shape(frame: RawFrame | JpegFrame) -> tuple[int, ...]:
     return frame.mosaic.shape if isinstance(frame, RawFrame) else frame.luma.shape
 
 
-def _decoded(
-    photos: Iterable[Photo], troubles: list[Trouble], tick: Callable[[], None]
-) -> Iterator[tuple[Photo, RawFrame | JpegFrame]]:
-    for photo in photos:
-        digest = None
-        try:
-            data = read_photo(photo.file.path)
-            if content_digest(data) != photo.digest:
-                raise FailedPhotoError("changed while it was being read: ingest it again")
-            # From here on the trouble is with the content, and stays.
-            digest = photo.digest
-            frame = decode(data, photo.kind)
-        except PhotoError as error:
-            troubles.append(Trouble(photo.file, error.reason, isinstance(error, FailedPhotoError), digest))
-            tick()
-        else:
-            yield photo, frame
+def _decoded(photo: Photo, troubles: list[Trouble]) -> RawFrame | JpegFrame | None:
+    digest = None
+    try:
+        data = read_photo(photo.file.path)
+        if content_digest(data) != photo.digest:
+            raise FailedPhotoError("changed while it was being read: ingest it again")
+        # From here on the trouble is with the content, and stays.
+        digest = photo.digest
+        return decode(data, photo.kind)
+    except PhotoError as error:
+        troubles.append(Trouble(photo.file, error.reason, isinstance(error, FailedPhotoError), digest))
+        return None
 
 
 class _Accumulator:
     """Gathers the frames of one part."""
 
-    def __init__(self, part: Part, every_frame: bool) -> None:
+    def __init__(self, part: Part, every_frame: bool, folder: Path | None) -> None:
         self._part = part
-        self._gatherer = Gatherer(every_frame=every_frame)
+        self._folder = folder
+        desk = None if folder is None else SpoolDesk(folder)
+        self._gatherer = Gatherer(every_frame=every_frame, desk=desk)
+        self._photos: list[Photo] = []
 
     def add(self, photo: Photo, frame: RawFrame | JpegFrame) -> None:
-        witness = self._gatherer.add(frame, photo.conditions)
-        self._part.frames.append(
-            MeasuredFrame(photo, witness.framing, witness.sightings, witness.faint, witness.counted)
-        )
+        self._gatherer.add(frame, photo.conditions)
+        self._photos.append(photo)
 
     def finish(self) -> Part:
-        self._part.arrays = self._gatherer.arrays()
+        self._part.frames = [
+            MeasuredFrame(photo, witness.framing, witness.sightings, witness.faint, witness.counted)
+            for photo, witness in zip(self._photos, self._gatherer.witnesses(), strict=True)
+        ]
+        arrays = self._gatherer.arrays()
+        self._part.arrays = arrays if self._folder is None else SpooledSums(arrays)
         return self._part

@@ -14,6 +14,7 @@ from defectmap.errors import DefectmapError, UsageError
 from defectmap.model.bodyclock import BodyClock, Contradiction
 from defectmap.model.defects import Defect, DefectMap, Structure
 from defectmap.model.events import periods_of
+from defectmap.model.evidence import RAW_WEIGHTS, RENDERED_WEIGHTS
 from defectmap.model.listed import is_listed, reach
 from defectmap.model.sensor import Grid
 from defectmap.model.visibility import usual_noise
@@ -183,7 +184,7 @@ def photo_noise(catalog: Catalog, stream: StreamRecord) -> float | None:
 
     None where the catalog does not tell.
     """
-    plane = "luma" if stream.geometry is None else "mosaic"
+    plane, scale = ("luma", RENDERED_WEIGHTS) if stream.geometry is None else ("mosaic", RAW_WEIGHTS)
     names = [f"{plane}.{field}" for field in ("offset_weight", "n")]
     epochs = catalog.evidence.epochs(stream.id)
     if not epochs or not set(names) <= set(catalog.evidence.plane_names(stream.id, epochs[-1])):
@@ -193,7 +194,7 @@ def photo_noise(catalog: Catalog, stream: StreamRecord) -> float | None:
     rows = slice(first, min(first + _NOISE_ROWS, height))
     weight, n = (catalog.evidence.read_plane(stream.id, epochs[-1], name, rows) for name in names)
     frames = catalog.frames.of_stream(stream.id, signatures=False)
-    return usual_noise(weight, n, (frame.conditions.gain for frame in frames))
+    return usual_noise(weight, n, (frame.conditions.gain for frame in frames), scale)
 
 
 def bad_during(entries: Iterable[_Entry], moment: datetime) -> tuple[_Entry, ...]:

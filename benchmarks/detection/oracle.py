@@ -19,7 +19,7 @@ from benchmarks.detection.sensor import BLACK, CLASSES, E_PER_DN, SIDE, Referenc
 from defectmap.model.decide import FALSE_DEFECTS
 from defectmap.model.frame import Conditions
 from defectmap.model.kernels import Z_INVALID
-from defectmap.model.prediction import ScoredPlane, code_sigma, score_frame
+from defectmap.model.prediction import ScoredPlane, code_sigma, planes_of
 from defectmap.model.scores import SCORES
 from defectmap.model.tails import normal_score, normal_tail
 
@@ -33,7 +33,7 @@ def measure(job: Job) -> list[dict[str, float]]:
     recalls = []
     for number in range(job.checkpoints[-1]):
         frame, conditions = sensor.frame(number)
-        information += _information(score_frame(frame)["mosaic"], conditions, number, sensor)
+        information += _information(planes_of(frame)["mosaic"].score(), conditions, number, sensor)
         if number + 1 in job.checkpoints:
             recalls.append(_recall(np.sqrt(information), sensor.truths))
     return recalls

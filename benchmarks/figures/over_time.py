@@ -14,7 +14,7 @@ from benchmarks.figures.style import BLUE, GREY, RED
 from defectmap.model.defects import Defect, Kind
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.kernels import Z_INVALID
-from defectmap.model.prediction import code_sigma, mosaic_model, score_plane
+from defectmap.model.prediction import PlaneScoring, code_sigma, mosaic_model
 from defectmap.model.study import Study
 from defectmap.simulation import Habits, PlantedDefect, SimulatedCamera
 
@@ -55,7 +55,7 @@ def _excess(frame: RawFrame, row: int, col: int) -> tuple[float, bool]:
     model = mosaic_model(frame.geometry)
     flat = np.array([row * frame.mosaic.shape[1] + col])
     expected = np.median(frame.mosaic.ravel()[model.neighbours(flat, frame.mosaic.shape)])
-    scored = score_plane(frame.mosaic, model, "mosaic")
+    scored = PlaneScoring(frame.mosaic, model, "mosaic").score()
     sigma = float(code_sigma(scored.noise_code[row, col]))
     return (float(frame.mosaic[row, col]) - float(expected)) / sigma, scored.z[row, col] != Z_INVALID
 

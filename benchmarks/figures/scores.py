@@ -20,7 +20,7 @@ from defectmap.model import prediction
 from defectmap.model.counts import Counts
 from defectmap.model.decide import gaussian_threshold
 from defectmap.model.kernels import Z_INVALID, Z_UNIT
-from defectmap.model.prediction import mosaic_model, score_plane
+from defectmap.model.prediction import PlaneScoring, mosaic_model
 from defectmap.model.scores import GaussianScores
 from defectmap.model.study import Study
 from defectmap.model.sums import Sums
@@ -67,7 +67,7 @@ def score_sequence(job: Job) -> list[Scored]:
             study.add(frame, conditions)
             variance.add(frame.mosaic)
             if number % 10 == 0:
-                z = score_plane(frame.mosaic, mosaic_model(frame.geometry), "mosaic").z
+                z = PlaneScoring(frame.mosaic, mosaic_model(frame.geometry), "mosaic").score().z
                 single.append(z[~planted & (z != Z_INVALID)].astype(np.float32) / Z_UNIT)
     evidence = study.planes()["mosaic"]
     sums = Sums.of(evidence)

@@ -25,7 +25,7 @@ from defectmap.model.defects import Defect, Kind, Structure
 from defectmap.model.evidence import Z_UNIT
 from defectmap.model.expecting import expected, sign
 from defectmap.model.frame import Conditions, RawFrame
-from defectmap.model.prediction import score_frame
+from defectmap.model.prediction import planes_of
 from defectmap.model.rendered import RenderedSite
 
 SHOWN_SIGMA = 3.0
@@ -76,7 +76,7 @@ def mosaic_sites(
         if 0 <= defect.row - top < height and 0 <= defect.col - left < width:
             (sites if surely_bad(defect, day) else doubtful).append((defect.row, defect.col))
     if doubtful:
-        z = score_frame(frame)["mosaic"].z
+        z = planes_of(frame)["mosaic"].score().z
         for row, col in doubtful:
             score = int(z[row - top, col - left])
             if score != _SILENT and abs(score) > SHOWN_SIGMA * Z_UNIT:
@@ -105,9 +105,8 @@ def line_sites(frame: RawFrame, lines: Iterable[Structure]) -> tuple[tuple[int, 
     geometry = frame.geometry
     scores = np.full((geometry.height, geometry.width), _SILENT, np.int8)
     height, width = frame.mosaic.shape
-    scores[geometry.top : geometry.top + height, geometry.left : geometry.left + width] = score_frame(frame)[
-        "mosaic"
-    ].z
+    visible = slice(geometry.top, geometry.top + height), slice(geometry.left, geometry.left + width)
+    scores[visible] = planes_of(frame)["mosaic"].score().z
     sites: list[tuple[int, int]] = []
     for line in chosen:
         members = np.concatenate([scores[part].ravel() for part in line.slices()])

@@ -18,7 +18,7 @@ from defectmap.model.frame import Conditions
 from defectmap.model.prediction import code_sigma
 from defectmap.model.welford import WelfordState
 
-METHOD = 2
+METHOD = 3
 """Version of prediction, scores and sums; evidence of different versions never mixes."""
 
 Z_UNIT = 16
@@ -53,11 +53,28 @@ Users found a Nikon D850 to do so from 1/4 s on, others in longer exposures only
 healthy sites and hot ones tie as often as chance has it.
 """
 
-WEIGHT_UNIT = 65536.0
-"""Steps of the weights of dose and gain per unit of regressor / sigma."""
 
-WEIGHT_LIMIT = 1 << 22
-"""Largest such weight, in steps."""
+@dataclass(frozen=True, slots=True)
+class WeightScale:
+    """In what steps weights of dose and gain are.
+
+    Attributes
+    ----------
+    unit : float
+        Steps per unit of regressor / sigma.
+    limit : int
+        Largest weight, in steps.
+    """
+
+    unit: float
+    limit: int
+
+
+RAW_WEIGHTS, RENDERED_WEIGHTS = WeightScale(16384.0, 1 << 17), WeightScale(256.0, 1 << 12)
+"""Of a mosaic, and of the planes of a JPEG, whose noise in DN is smaller: their finer steps would be noise.
+
+Limited so that the scores of 128 frames, each weighted, add up in 32 bits.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +128,7 @@ def may_be_clamped(conditions: Conditions) -> bool:
     return conditions.exposure_s is not None and conditions.exposure_s >= CLAMPING_S
 
 
-def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
+def regressor_weights(regressor: float | None, scale: WeightScale) -> NDArray[np.int64]:
     """Return the weight of a frame in a matched filter, by noise code.
 
     A deviation that grows with a regressor is found best by weighting scores with regressor / sigma
@@ -121,6 +138,7 @@ def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
     ----------
     regressor : float or None
         Dose in seconds at ISO 100, or gain; None keeps the frame out of the sums.
+    scale : WeightScale
 
     Returns
     -------
@@ -130,7 +148,7 @@ def regressor_weights(regressor: float | None) -> NDArray[np.int64]:
     if regressor is None:
         return np.zeros(128, np.int64)
     sigma = code_sigma(np.arange(128, dtype=np.uint8))
-    return np.minimum(np.rint(WEIGHT_UNIT * regressor / sigma), WEIGHT_LIMIT).astype(np.int64)
+    return np.minimum(np.rint(scale.unit * regressor / sigma), scale.limit).astype(np.int64)
 
 
 def named_arrays(planes: Mapping[str, Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:

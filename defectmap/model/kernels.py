@@ -296,18 +296,22 @@ def score_rows(  # type: ignore[no-untyped-def]
     outer,
     inner,
     narrowings,
+    first,
+    height,
     z,
     noise_code,
     light_code,
 ):
-    """Score every site against the noise, the neighbours' spread and the unrest around it.
+    """Score the sites of some rows against the noise, the neighbours' spread and the unrest around them.
+
+    The rows of `z` are those from `first` on of a plane of `height`.
 
     Fills `z` (int8, sixteenths of a standard deviation), `noise_code` (uint8, log2 of four times the standard
     deviation in eighths of an octave) and `light_code` (uint8, light in standard deviations). `narrowings`
     (2 x sums of activity) uint64, for scores above 0 and for those below by turns, hold two float32, so that
     both are fetched at once: in the low half a factor on the score, in the high one of scores of either sign.
     """
-    height, width = z.shape
+    count, width = z.shape
     rows = 2 * outer + 2  # those of the square, and the one that has just left it
     unrest = np.zeros((rows, width), np.int16)
     score, sigma = np.empty((rows, width), np.int16), np.empty((rows, width), np.float32)
@@ -317,7 +321,7 @@ def score_rows(  # type: ignore[no-untyped-def]
     activity, inside = np.empty(width, np.int16), np.empty(width, np.int16)
     place, pair = np.empty(width, np.uint16), np.empty(width, np.uint64)
     narrowing, usual = np.empty(width, np.float32), np.empty(width, np.float32)
-    for ahead in range(-outer, height + outer):
+    for ahead in range(first - outer, first + count + outer):
         slot = ahead % rows
         _first_score(
             padded, pad, ahead, offsets, variance, shift, texture, clipped,
@@ -327,7 +331,7 @@ def score_rows(  # type: ignore[no-untyped-def]
         r = ahead - outer
         _exchange(wide, outer, unrest[slot], unrest[(r - outer - 1) % rows])
         _exchange(narrow, outer, unrest[(r + inner) % rows], unrest[(r - inner - 1) % rows])
-        if r < 0:
+        if r < first:
             continue
         _activity_row(wide, narrow, outer, inner, inside, activity)
         slot = r % rows
@@ -339,9 +343,9 @@ def score_rows(  # type: ignore[no-untyped-def]
             narrowing,
             usual,
             black,
-            z[r],
-            noise_code[r],
-            light_code[r],
+            z[r - first],
+            noise_code[r - first],
+            light_code[r - first],
         )
 
 

@@ -8,8 +8,9 @@ that a frame scores the same whatever else the catalog holds.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -100,33 +101,35 @@ class PlaneModel:
 
 @dataclass(frozen=True, slots=True)
 class ScoredPlane:
-    """One plane of one frame, compared with its own prediction.
+    """Some rows, or all, of one plane of one frame, compared with their own prediction.
 
     Attributes
     ----------
-    values : ndarray of shape (rows, cols), uint8 or uint16
-        DN.
+    padded : ndarray of shape (rows + 2 x pad, cols + 2 x pad), uint8 or uint16
+        DN, with neighbours beyond the rows and columns that were scored.
+    pad : int
     z : ndarray of shape (rows, cols), int8
         Score in sixteenths of a standard deviation, or `kernels.Z_INVALID`.
     noise_code : ndarray of shape (rows, cols), uint8
         log2 of four times the standard deviation in DN, in eighths of an octave; see `code_sigma`.
     light_code : ndarray of shape (rows, cols), uint8
         Predicted light in standard deviations.
-    padded : ndarray of shape (rows + 4, cols + 4) or None
-        The values with neighbours beyond the edges, where ties between sites of a 2x2 pattern mean something.
-    sightings : ndarray of shape (n,), SIGHTING
-        The sites that stand out by more than five standard deviations.
-    faint : FaintSightings
-        Of a mosaic, those that do so faintly; none of other planes.
+    tied : bool
+        Whether ties between sites of a 2x2 pattern mean something.
     """
 
-    values: NDArray[Any]
+    padded: NDArray[Any]
+    pad: int
     z: NDArray[np.int8]
     noise_code: NDArray[np.uint8]
     light_code: NDArray[np.uint8]
-    padded: NDArray[Any] | None
-    sightings: NDArray[np.void]
-    faint: FaintSightings
+    tied: bool = False
+
+    @property
+    def values(self) -> NDArray[Any]:
+        """The readings in DN, shape (rows, cols)."""
+        rows, cols = self.z.shape
+        return self.padded[self.pad : self.pad + rows, self.pad : self.pad + cols]
 
 
 def _inside(index: NDArray[np.int64], size: int, pad: int) -> NDArray[np.int64]:
@@ -187,25 +190,43 @@ def _nearest_same(colours: NDArray[np.int8], r: int, c: int) -> NDArray[np.int64
     return np.array([(y, x) for _, y, x in sorted(near)[:8]], np.int64)
 
 
-def score_frame(frame: RawFrame | JpegFrame) -> dict[str, ScoredPlane]:
-    """Score every plane of a frame.
+class Rows(Protocol):
+    """Readings of which some rows can be had: an array, or what reads a file."""
+
+    def __getitem__(self, rows: slice, /) -> NDArray[Any]: ...
+
+
+def _as_it_is(readings: NDArray[Any]) -> Rows:
+    return readings
+
+
+def planes_of(
+    frame: RawFrame | JpegFrame, keep: Callable[[NDArray[Any]], Rows] = _as_it_is
+) -> dict[str, PlaneScoring]:
+    """Return the planes of a frame, to be scored.
+
+    Parameters
+    ----------
+    frame : RawFrame or JpegFrame
+    keep : callable, optional
+        Puts readings where they can wait.
 
     Returns
     -------
-    dict of str to ScoredPlane
+    dict of str to PlaneScoring
         ``mosaic`` for a raw frame; ``luma`` and, unless the picture is grey, ``blue`` and ``red`` for a JPEG.
     """
     if isinstance(frame, RawFrame):
-        return {"mosaic": score_plane(frame.mosaic, mosaic_model(frame.geometry), "mosaic")}
-    planes = {"luma": score_plane(frame.luma, luma_model(), "luma")}
+        return {"mosaic": PlaneScoring(frame.mosaic, mosaic_model(frame.geometry), "mosaic", keep)}
+    planes = {"luma": PlaneScoring(frame.luma, luma_model(), "luma", keep)}
     if frame.blue is not None and frame.red is not None:
-        planes["blue"] = score_plane(frame.blue, chroma_model(), "blue")
-        planes["red"] = score_plane(frame.red, chroma_model(), "red")
+        planes["blue"] = PlaneScoring(frame.blue, chroma_model(), "blue", keep)
+        planes["red"] = PlaneScoring(frame.red, chroma_model(), "red", keep)
     return planes
 
 
-def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPlane:
-    """Score one plane.
+class PlaneScoring:
+    """Scores one plane of one frame, rows by rows, so that only its readings need be kept until then.
 
     Parameters
     ----------
@@ -214,40 +235,80 @@ def score_plane(values: NDArray[Any], model: PlaneModel, name: str) -> ScoredPla
     model : PlaneModel
     name : str
         Which of `PLANES` it is.
-
-    Returns
-    -------
-    ScoredPlane
+    keep : callable, optional
+        Puts readings where they can wait.
     """
-    from defectmap.model import kernels, sighting_kernels  # noqa: PLC0415 - compiled code loads slowly
 
-    height, width = values.shape
-    pad = model.pad
-    padded = _padded(values, pad)
-    variance, shift = _noise_by_level(padded, height, width, model)
-    z = np.empty((height, width), np.int8)
-    noise_code, light_code = np.empty((2, height, width), np.uint8)
-    rows = (padded, pad, model.common_offsets, variance, shift, _TEXTURE, np.int32(model.clipped))
-    narrowings = unrest_narrowings(rows, height, width, model.outer, model.inner)
-    kernels.score_rows(
-        *rows, np.float32(model.black), model.outer, model.inner, narrowings, z, noise_code, light_code
-    )
-    if model.colours.shape not in {(1, 1), (2, 2)}:
-        # What replaces neighbours beyond an edge is of their colour only where the pattern's period is two.
-        for border in (z[:pad], z[-pad:], z[:, :pad], z[:, -pad:]):
-            border[...] = kernels.Z_INVALID
-    found, faint = sighting_kernels.gate_and_sight(padded, pad, model.offsets, model.colours, model.gated, z)
-    sightings = np.empty(len(found), SIGHTING)
-    sightings["plane"] = PLANES.index(name)
-    for field, column in zip(("site", "value", "prediction"), found.T, strict=True):
-        sightings[field] = column
-    sightings["sigma"] = code_sigma(noise_code.ravel()[sightings["site"]])
-    # How strongly a defect shows in a JPEG is not told by its strength: faint scores would date nothing.
-    faintly = FaintSightings.none()
-    if name == "mosaic":
-        faintly = FaintSightings.chosen(faint[:, 0], faint[:, 1], z.size)
-    kept = padded if model.colours.shape == (2, 2) else None
-    return ScoredPlane(values, z, noise_code, light_code, kept, sightings, faintly)
+    def __init__(
+        self,
+        values: NDArray[Any],
+        model: PlaneModel,
+        name: str,
+        keep: Callable[[NDArray[Any]], Rows] = _as_it_is,
+    ) -> None:
+        self.shape: tuple[int, int] = values.shape
+        self.values_type = values.dtype
+        self._model, self._name = model, name
+        padded = _padded(values, model.pad)
+        variance, shift = _noise_by_level(padded, *self.shape, model)
+        self._terms = model.pad, model.common_offsets, variance, shift, _TEXTURE, np.int32(model.clipped)
+        self._narrowings = unrest_narrowings((padded, *self._terms), *self.shape, model.outer, model.inner)
+        self._padded = keep(padded)
+        self._loud = [np.empty(0, SIGHTING)]
+        self._faint = [np.empty((0, 2), np.int64)]
+
+    def score(self, rows: slice | None = None) -> ScoredPlane:
+        """Score some rows, or all, and note what stands out in them: each row once, from the top down.
+
+        Parameters
+        ----------
+        rows : slice, optional
+            With start and stop.
+        """
+        from defectmap.model import kernels, sighting_kernels  # noqa: PLC0415 - compiled code loads slowly
+
+        model, pad = self._model, self._model.pad
+        height, width = self.shape
+        first, past = (rows.start, rows.stop) if rows else (0, height)
+        # What the scores of these rows depend on, from where a pattern begins.
+        low = max(first - model.outer, 0) // len(model.offsets) * len(model.offsets)
+        high = min(past + model.outer, height)
+        padded = self._padded[low : high + 2 * pad]
+        z = np.empty((past - first, width), np.int8)
+        noise_code, light_code = np.empty((2, *z.shape), np.uint8)
+        levels = np.float32(model.black), model.outer, model.inner, self._narrowings
+        kernels.score_rows(padded, *self._terms, *levels, first - low, high - low, z, noise_code, light_code)
+        if model.colours.shape not in {(1, 1), (2, 2)}:
+            # What replaces neighbours beyond an edge is of their colour only if the pattern's period is two.
+            top, bottom = max(pad - first, 0), max(past - (height - pad), 0)
+            for border in (z[:top], z[z.shape[0] - bottom :], z[:, :pad], z[:, -pad:]):
+                border[...] = kernels.Z_INVALID
+        gate = pad, model.offsets, model.colours, model.gated, first - low
+        found, faint = sighting_kernels.gate_and_sight(padded, *gate, z)
+        sightings = np.empty(len(found), SIGHTING)
+        sightings["plane"] = PLANES.index(self._name)
+        for field, column in zip(("site", "value", "prediction"), found.T, strict=True):
+            sightings[field] = column
+        sightings["sigma"] = code_sigma(noise_code.ravel()[found[:, 0].astype(np.int64)])
+        sightings["site"] += np.uint32(first * width)
+        faint[:, 0] += first * width
+        self._loud.append(sightings)
+        self._faint.append(faint)
+        tied = model.colours.shape == (2, 2)
+        own = padded[first - low : past - low + 2 * pad]
+        return ScoredPlane(own, pad, z, noise_code, light_code, tied)
+
+    def sightings(self) -> NDArray[np.void]:
+        """Return the sites that stand out by more than five standard deviations, as `SIGHTING`."""
+        return np.concatenate(self._loud)
+
+    def faint(self) -> FaintSightings:
+        """Return the sites of a mosaic that stand out faintly; of other planes none."""
+        # How strongly a defect shows in a JPEG is not told by its strength: faint scores would date nothing.
+        if self._name != "mosaic":
+            return FaintSightings.none()
+        sites, scores = np.concatenate(self._faint).T
+        return FaintSightings.chosen(sites, scores, self.shape[0] * self.shape[1])
 
 
 def code_sigma(code: NDArray[np.uint8]) -> NDArray[np.float64]:

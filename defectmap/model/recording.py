@@ -21,10 +21,8 @@ OWN_FIELDS = (*dict.fromkeys(field for pair in FILTERS.values() for field in pai
 
 _FILTER = {Kind.HOT: "dose", Kind.OFFSET: "offset", Kind.BRIGHT: "light"}
 
-_UNIT = {Kind.HOT: ev.WEIGHT_UNIT, Kind.OFFSET: ev.WEIGHT_UNIT, Kind.BRIGHT: 1.0}
-"""Steps of the weights of each filter per unit of regressor / sigma."""
-
-_LARGEST = {Kind.HOT: ev.WEIGHT_LIMIT, Kind.OFFSET: ev.WEIGHT_LIMIT, Kind.BRIGHT: 255}
+_LIGHT = ev.WeightScale(1.0, 255)
+"""Weights of light are whole standard deviations."""
 
 _SIGMA_STEP, _LIGHT_STEP = 0.03, 0.3
 """What weights of light are off by as sightings tell them, relative and in steps: both are rounded."""
@@ -230,7 +228,8 @@ def _quiet(
     """Take the frames in which a site stood out out of the sums of a filter."""
     fields = (*FILTERS[_FILTER[kind]], "n", "over", "under")
     total_sum, weight_sum, n, over, under = (around.sums.at(name, np.array([site]))[0] for name in fields)
-    unit = _UNIT[kind]
+    scale = _LIGHT if kind is Kind.BRIGHT else ev.RENDERED_WEIGHTS if around.rendered else ev.RAW_WEIGHTS
+    unit = scale.unit
     total = float(total_sum) / (ev.Z_UNIT * unit)
     weight = float(weight_sum) / unit**2
     row, col = divmod(site, around.sums.shape[1])
@@ -240,14 +239,14 @@ def _quiet(
     # Further frames of a scene are sighted, but not summed; sums of the newest epoch alone hold the last.
     counted = np.flatnonzero(around.first[sighted.frames])[-seen:] if seen else np.empty(0, np.int64)
     if counted.size:
-        scale = seen / counted.size
-        weights = np.minimum(regressor / sighted.sigma, _LARGEST[kind] / unit)[counted]
+        times = seen / counted.size
+        weights = np.minimum(regressor / sighted.sigma, scale.limit / unit)[counted]
         signs = np.sign(sighted.value - sighted.prediction)[counted]
-        total -= scale * ev.Z_CLIP * float((signs * weights).sum())
-        weight = max(weight - scale * float((weights**2).sum()), 0.0)
+        total -= times * ev.Z_CLIP * float((signs * weights).sum())
+        weight = max(weight - times * float((weights**2).sum()), 0.0)
         if kind is Kind.BRIGHT and weight > 0:
             steps = np.hypot(_SIGMA_STEP * weights, _LIGHT_STEP)
-            doubt = scale * float(np.linalg.norm(2.0 * weights * steps))
+            doubt = times * float(np.linalg.norm(2.0 * weights * steps))
             trust = weight**2 / (weight**2 + (3.0 * doubt) ** 2)
             total, weight = trust * total, trust * weight
     rest = max(frames - seen, 0.0)

@@ -96,8 +96,10 @@ def _next(row, c):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-untyped-def]
+def gate_and_sight(padded, pad, offsets, colours, gated, first, z):  # type: ignore[no-untyped-def]
     """Void the spikes of the scene; return the sites that stand out, and those that do so faintly.
+
+    The rows of `z` are those from `first` on of the padded readings; sites are counted from its first.
 
     Returns
     -------
@@ -107,11 +109,11 @@ def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-
         Site and score, of at least 3.5 standard deviations.
     """
     rows, cols = colours.shape
-    height, width = z.shape
+    height, width = padded.shape[0] - 2 * pad, z.shape[1]
     loud, faint = np.empty((4096, 3), np.float64), np.empty((4096, 2), np.int64)
     louds, faints = 0, 0
-    for r in range(height):
-        row = z[r]
+    for r in range(first, first + z.shape[0]):
+        row = z[r - first]
         c = -1
         while True:
             c = _next(row, c + 1)
@@ -123,18 +125,18 @@ def gate_and_sight(padded, pad, offsets, colours, gated, z):  # type: ignore[no-
                 if gated and _shared(
                     padded, pad, r, c, offsets, colours, np.float32(residual), height, width
                 ):
-                    z[r, c] = np.int8(Z_INVALID)
+                    row[c] = np.int8(Z_INVALID)
                     continue
                 if abs(score) > VOTE:
                     loud = _room(loud, louds)
                     value = np.int32(padded[r + pad, c + pad])
-                    loud[louds, 0] = r * width + c
+                    loud[louds, 0] = (r - first) * width + c
                     loud[louds, 1] = value
                     loud[louds, 2] = value - 0.5 * residual
                     louds += 1
                     continue
             faint = _room(faint, faints)
-            faint[faints, 0] = r * width + c
+            faint[faints, 0] = (r - first) * width + c
             faint[faints, 1] = score
             faints += 1
     return loud[:louds], faint[:faints]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import DefectMap
-from defectmap.model.evidence import PlaneEvidence, may_be_clamped, named_arrays
+from defectmap.model.evidence import PlaneEvidence, named_arrays
 from defectmap.model.facts import FrameFacts
 from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
 from defectmap.model.mapping import build_map
-from defectmap.model.prediction import ScoredPlane, score_frame
+from defectmap.model.prediction import PlaneScoring, planes_of
 from defectmap.model.scenes import Framing, alike, framing, join_scenes
-from defectmap.model.tally import BATCH, Tally
+from defectmap.model.tally import TALLY_FRAMES, Desk, Memory, Tally
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,16 @@ class Witness:
     counted: bool
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """A frame that is not yet scored, of which the readings are held."""
+
+    planes: dict[str, PlaneScoring]
+    conditions: Conditions
+    framing: Framing
+    counted: bool
+
+
 class Gatherer:
     """Scores the frames of one stream and sums them, batch by batch.
 
@@ -47,38 +57,37 @@ class Gatherer:
     ----------
     every_frame : bool, default False
         Sum every frame, also the second and further ones of a scene.
+    desk : Desk, optional
+        Where the sums of up to `TALLY_FRAMES` frames are; in memory if not given.
     """
 
-    def __init__(self, *, every_frame: bool = False) -> None:
+    def __init__(self, *, every_frame: bool = False, desk: Desk | None = None) -> None:
         self._every_frame = every_frame
+        self._desk = desk or Memory()
         self._tallies: dict[str, Tally] = {}
         self._planes: dict[str, PlaneEvidence] = {}
-        self._waiting: list[tuple[dict[str, ScoredPlane], Conditions]] = []
+        self._waiting: list[_Waiting] = []
+        self._witnesses: list[Witness] = []
         self._scenes: list[tuple[bytes, int]] = []
 
-    def add(self, frame: RawFrame | JpegFrame, conditions: Conditions) -> Witness:
-        """Score a frame; it enters the sums unless an earlier frame showed its scene.
+    def add(self, frame: RawFrame | JpegFrame, conditions: Conditions) -> None:
+        """Take a frame; it enters the sums unless an earlier frame showed its scene.
 
         Parameters
         ----------
         frame : RawFrame or JpegFrame
         conditions : Conditions
-
-        Returns
-        -------
-        Witness
         """
         seen = framing(frame)
         counted = self._every_frame or self._is_new_scene(seen.signature)
-        planes = score_frame(frame)
-        if counted:
-            if not may_be_clamped(conditions):
-                planes = {name: replace(plane, padded=None) for name, plane in planes.items()}
-            self._waiting.append((planes, conditions))
-            if len(self._waiting) >= BATCH:
-                self._sum()
-        sightings = np.concatenate([plane.sightings for plane in planes.values()])
-        return Witness(seen, sightings, next(iter(planes.values())).faint, counted)
+        self._waiting.append(_Waiting(planes_of(frame, self._desk.keep), conditions, seen, counted))
+        if len(self._waiting) >= self._desk.batch:
+            self._sum()
+
+    def witnesses(self) -> list[Witness]:
+        """Return what each frame so far said, in their order."""
+        self._sum()
+        return self._witnesses
 
     def planes(self) -> dict[str, PlaneEvidence]:
         """Return the sums of all frames so far, by plane."""
@@ -87,7 +96,7 @@ class Gatherer:
             self._empty(name)
         return self._planes
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def arrays(self) -> dict[str, Any]:
         """Return the same as named arrays, in the narrow types of a tally where one holds all frames."""
         self._sum()
         if self._planes:
@@ -105,21 +114,34 @@ class Gatherer:
         return not scenes
 
     def _sum(self) -> None:
-        for name in sorted({name for planes, _ in self._waiting for name in planes}):
-            batch = [(planes[name], when) for planes, when in self._waiting if name in planes]
-            if name in self._tallies and self._tallies[name].full:
-                self._empty(name)
-            if name not in self._tallies:
-                values = batch[0][0].values
-                self._tallies[name] = Tally.empty(batch[0][0].z.shape, values.dtype)
-            self._tallies[name].add(batch)
+        for name in sorted({name for one in self._waiting for name in one.planes}):
+            batch = [one for one in self._waiting if one.counted and name in one.planes]
+            if batch:
+                tally = self._tally(name, batch[0].planes[name], len(batch))
+                tally.add([one.planes[name].score for one in batch], [one.conditions for one in batch])
+        for one in self._waiting:
+            if not one.counted:
+                for plane in one.planes.values():
+                    plane.score()
+            sightings = np.concatenate([plane.sightings() for plane in one.planes.values()])
+            faint = next(iter(one.planes.values())).faint()
+            self._witnesses.append(Witness(one.framing, sightings, faint, one.counted))
         self._waiting.clear()
+        self._desk.clear()
+
+    def _tally(self, name: str, plane: PlaneScoring, coming: int) -> Tally:
+        """Return the sums of a plane, with room for those that come."""
+        if name in self._tallies and self._tallies[name].frames + coming > TALLY_FRAMES:
+            self._empty(name)
+        if name not in self._tallies:
+            self._tallies[name] = Tally(plane.shape, plane.values_type, self._desk)
+        return self._tallies[name]
 
     def _empty(self, name: str) -> None:
         """Add a tally to the sums of all frames."""
         tally = self._tallies.pop(name)
         if name not in self._planes:
-            self._planes[name] = PlaneEvidence.empty(tally.sums["n"].shape)
+            self._planes[name] = PlaneEvidence.empty(tally.shape)
         self._planes[name].add(PlaneEvidence(tally.sums))
 
 
@@ -144,7 +166,7 @@ class Study:
     def __init__(self) -> None:
         self._gatherer = Gatherer()
         self._frame: RawFrame | JpegFrame | None = None
-        self._witnesses: list[tuple[Witness, Conditions]] = []
+        self._conditions: list[Conditions] = []
 
     def add(self, frame: RawFrame | JpegFrame, conditions: Conditions) -> None:
         """Add a frame.
@@ -164,7 +186,8 @@ class Study:
             raise ValueError(f"a frame of {frame.grid} cannot join frames of {self._frame.grid}")
         if self._frame is None:
             self._frame = frame
-        self._witnesses.append((self._gatherer.add(frame, conditions), conditions))
+        self._gatherer.add(frame, conditions)
+        self._conditions.append(conditions)
 
     def planes(self) -> dict[str, PlaneEvidence]:
         """Return the sums so far, by plane."""
@@ -172,10 +195,11 @@ class Study:
 
     def facts(self) -> list[FrameFacts]:
         """Return scene and conditions of all frames so far."""
-        signatures = {i: w.framing.signature for i, (w, _) in enumerate(self._witnesses)}
-        scenes = join_scenes(signatures)
+        witnesses = self._gatherer.witnesses()
+        scenes = join_scenes({i: witness.framing.signature for i, witness in enumerate(witnesses)})
         return [
-            FrameFacts(scenes[i], conditions, w.framing) for i, (w, conditions) in enumerate(self._witnesses)
+            FrameFacts(scenes[i], conditions, witness.framing)
+            for i, (witness, conditions) in enumerate(zip(witnesses, self._conditions, strict=True))
         ]
 
     def map(self) -> DefectMap:
@@ -188,11 +212,12 @@ class Study:
         """
         if self._frame is None:
             raise ValueError("a map needs frames: add some first")
+        witnesses = self._gatherer.witnesses()
         return build_map(
             self._frame.grid,
             self._frame.geometry if isinstance(self._frame, RawFrame) else None,
             self.planes(),
             self.facts(),
-            ((i, witness.sightings) for i, (witness, _) in enumerate(self._witnesses)),
-            ((i, witness.faint) for i, (witness, _) in enumerate(self._witnesses)),
+            ((i, witness.sightings) for i, witness in enumerate(witnesses)),
+            ((i, witness.faint) for i, witness in enumerate(witnesses)),
         )

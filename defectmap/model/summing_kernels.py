@@ -20,7 +20,7 @@ def mark_ties(padded, z, ties, frames):  # type: ignore[no-untyped-def]
     """Count ties with the largest neighbour into `ties`, and the frames that could show one into `frames`.
 
     The largest of the eight nearest of the same phase of a 2x2 pattern, or of the 24 nearest of any colour;
-    `padded` reaches two beyond the plane.
+    `padded` reaches two beyond the rows and columns of `z`.
     """
     height, width = z.shape
     tall, middle = np.empty(width + 4, padded.dtype), np.empty(width + 4, padded.dtype)
@@ -129,16 +129,16 @@ def _add_weighted(weights, z, total, squares):  # type: ignore[no-untyped-def]
     a, b, d, e = weights[0], weights[1], weights[2], weights[3]
     s, t, u, v = z
     for c in range(total.shape[0]):
-        # Four of the largest weights times the largest score just fit 32 bits.
         scores = a[c] * _clipped(s[c]) + b[c] * _clipped(t[c]) + d[c] * _clipped(u[c]) + e[c] * _clipped(v[c])
-        total[c] += np.int64(np.int32(scores))
+        total[c] += np.int32(scores)
         squares[c] += _squared(a[c]) + _squared(b[c]) + _squared(d[c]) + _squared(e[c])
 
 
 @njit(cache=True, nogil=True)
 def add_frames(  # type: ignore[no-untyped-def]
     frames,
-    values,
+    padded,
+    pad,
     z,
     noise_code,
     light_code,
@@ -157,11 +157,11 @@ def add_frames(  # type: ignore[no-untyped-def]
     over,
     under,
 ):
-    """Add four frames to the sums.
+    """Add some rows of four frames to the sums.
 
-    `values`, `z`, `noise_code` and `light_code` are tuples of four (rows, cols) arrays, of which the first
-    `frames` are added; `weights` (4, 256) uint64 give for each noise code the hot weight in the low half and
-    the offset's in the high one, 0 from 128 on.
+    `padded`, `z`, `noise_code` and `light_code` are tuples of four (rows, cols) arrays, of which the first
+    `frames` are added, `padded` with `pad` more on each side; `weights` (4, 256) uint64 give for each noise
+    code the hot weight in the low half and the offset's in the high one, 0 from 128 on.
     """
     rows, cols = n.shape
     hot, offset = np.empty((4, cols), np.int32), np.empty((4, cols), np.int32)
@@ -176,8 +176,13 @@ def add_frames(  # type: ignore[no-untyped-def]
         )
         _add_counts(scores, n[r], over[r], under[r])
         _add_scores(scores, z_sum[r], z_sumsq[r])
-        readings = (values[0][r], values[1][r], values[2][r], values[3][r])
-        _add_values(readings, scores, value_sum[r], value_sumsq[r])
+        values = (
+            padded[0][r + pad, pad : pad + cols],
+            padded[1][r + pad, pad : pad + cols],
+            padded[2][r + pad, pad : pad + cols],
+            padded[3][r + pad, pad : pad + cols],
+        )
+        _add_values(values, scores, value_sum[r], value_sumsq[r])
         light = (light_code[0][r], light_code[1][r], light_code[2][r], light_code[3][r])
         _add_light(light, scores, light_sum[r], light_weight[r])
         for f in range(4):

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from defectmap.model.evidence import FIELDS, may_be_clamped, regressor_weights
+from defectmap.model.evidence import FIELDS, RAW_WEIGHTS, RENDERED_WEIGHTS, may_be_clamped, regressor_weights
 from defectmap.model.frame import Conditions
-from defectmap.model.prediction import ScoredPlane
+from defectmap.model.prediction import Rows, ScoredPlane
 
 BATCH = 4
-"""Frames added in one pass over the sums."""
+"""Frames that are added up before a sum is touched."""
 
 TALLY_FRAMES = 128
 """Frames that a tally holds."""
 
+_BAND_SITES = 1 << 19
+"""Photosites whose sums are at hand at a time."""
+
 _NARROW = {
     "n": np.uint8,
     "z_sum": np.int16,
+    "hot_sum": np.int32,
+    "offset_sum": np.int32,
     "light_sum": np.int32,
     "light_weight": np.uint32,
     "over": np.uint8,
@@ -29,65 +33,163 @@ _NARROW = {
     "ties": np.uint8,
     "tie_frames": np.uint8,
 }
-_NARROW_VALUES = {
-    np.dtype(np.uint8): {"value_sum": np.uint16, "value_sumsq": np.uint32},
+_NARROW_VALUES: Mapping[np.dtype[Any], Mapping[str, Any]] = {
+    np.dtype(np.uint8): {
+        "value_sum": np.uint16,
+        "value_sumsq": np.uint32,
+        "hot_weight": np.uint32,
+        "offset_weight": np.uint32,
+    },
     np.dtype(np.uint16): {"value_sum": np.uint32, "value_sumsq": np.uint64},
 }
 
+Arrays = dict[str, NDArray[Any]]
+Types = Mapping[str, np.dtype[Any]]
 
-@dataclass(slots=True)
+
+class Shelf(Protocol):
+    """Where the sums of the photosites of a tally are, by rows."""
+
+    def take(self, rows: slice) -> Arrays:
+        """Return the sums of some rows, zero at first, to be changed."""
+
+    def put(self, rows: slice, sums: Arrays) -> None:
+        """Put the sums of rows back that were taken last."""
+
+    def planes(self) -> Mapping[str, Any]:
+        """Return all sums by name: of each its shape, its dtype, and an ndarray of every slice of rows."""
+
+
+class Desk(Protocol):
+    """Where sums are, and the readings of frames that are to be added together: in memory, or in files."""
+
+    @property
+    def batch(self) -> int:
+        """So many frames are added together."""
+
+    def shelf(self, shape: tuple[int, int], types: Types) -> Shelf:
+        """Make room for planes of so many rows and columns, of some types."""
+
+    def keep(self, readings: NDArray[Any]) -> Rows:
+        """Keep readings until `clear`; return what gives an ndarray of every slice of their rows."""
+
+    def clear(self) -> None:
+        """Let go of all readings."""
+
+
+class Memory:
+    """Keeps sums and readings in memory."""
+
+    batch = BATCH
+
+    def shelf(self, shape: tuple[int, int], types: Types) -> Shelf:
+        """Return arrays of zeros."""
+        return _Arrays({name: np.zeros(shape, dtype) for name, dtype in types.items()})
+
+    def keep(self, readings: NDArray[Any]) -> Rows:
+        """Return the readings."""
+        return readings
+
+    def clear(self) -> None:
+        """Do nothing."""
+
+
+class _Arrays:
+    """Sums in memory: what is taken are views."""
+
+    def __init__(self, sums: Arrays) -> None:
+        self._sums = sums
+
+    def take(self, rows: slice) -> Arrays:
+        return {name: array[rows] for name, array in self._sums.items()}
+
+    def put(self, rows: slice, sums: Arrays) -> None:
+        pass
+
+    def planes(self) -> Arrays:
+        return self._sums
+
+
 class Tally:
     """The sums of at most `TALLY_FRAMES` frames of one plane.
 
-    Attributes
+    Parameters
     ----------
-    sums : dict of str to ndarray of shape (rows, cols)
-        As those of :class:`~defectmap.model.evidence.PlaneEvidence`, in types that hold so many frames.
-    frames : int
-        So many are in it.
+    shape : tuple of int
+        Rows and columns.
+    values : dtype
+        Type of the readings, uint8 or uint16.
+    desk : Desk, optional
+        Where the sums are; in memory if not given.
     """
 
-    sums: dict[str, NDArray[Any]]
-    frames: int = 0
-
-    @classmethod
-    def empty(cls, shape: tuple[int, int], values: np.dtype[Any]) -> Tally:
-        """Return a tally of no frame; `values` is the type of the readings, uint8 or uint16."""
-        narrow: dict[str, Any] = {**FIELDS, **_NARROW, **_NARROW_VALUES[values]}
-        return cls({name: np.zeros(shape, dtype) for name, dtype in narrow.items()})
+    def __init__(self, shape: tuple[int, int], values: np.dtype[Any], desk: Desk | None = None) -> None:
+        self.shape = shape
+        types: dict[str, Any] = {**FIELDS, **_NARROW, **_NARROW_VALUES[values]}
+        self._shelf = (desk or Memory()).shelf(shape, {name: np.dtype(one) for name, one in types.items()})
+        self._scale = RENDERED_WEIGHTS if values.itemsize == 1 else RAW_WEIGHTS
+        self.frames = 0
 
     @property
-    def full(self) -> bool:
-        """Whether another batch might not fit."""
-        return self.frames + BATCH > TALLY_FRAMES
+    def sums(self) -> dict[str, Any]:
+        """As those of :class:`~defectmap.model.evidence.PlaneEvidence`, in types that hold so many frames."""
+        return dict(self._shelf.planes())
 
-    def add(self, batch: Sequence[tuple[ScoredPlane, Conditions]]) -> None:
-        """Add frames.
+    def add(self, frames: Sequence[Callable[[slice], ScoredPlane]], when: Sequence[Conditions]) -> None:
+        """Add frames, some rows at a time.
 
         Parameters
         ----------
-        batch : sequence of (ScoredPlane, Conditions)
-            At most `BATCH`, at least one. A frame whose exposure time or ISO is unknown stays out of the
-            exposure-weighted sums.
+        frames : sequence of callable
+            Of each frame what returns some of its rows, scored; at least one.
+        when : sequence of Conditions
+            Of each frame. One whose exposure time or ISO is unknown stays out of the exposure-weighted sums.
         """
-        from defectmap.model import summing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
-
-        self.frames += len(batch)
-        # Always as many arrays, so that the kernel is compiled once; the last are left out by their number.
-        padded = (*batch, *(BATCH - len(batch)) * (batch[0],))
-        weights = np.zeros((BATCH, 256), np.uint64)
-        for row, (_, when) in zip(weights, padded, strict=True):
-            hot, offset = regressor_weights(when.dose), regressor_weights(when.gain)
+        self.frames += len(frames)
+        weights = np.zeros((len(frames), 256), np.uint64)
+        for row, one in zip(weights, when, strict=True):
+            hot, offset = (regressor_weights(regressor, self._scale) for regressor in (one.dose, one.gain))
             row[:128] = hot.astype(np.uint64) | offset.astype(np.uint64) << np.uint64(32)
-        kernels.add_frames(
-            len(batch),
-            tuple(plane.values for plane, _ in padded),
-            tuple(plane.z for plane, _ in padded),
-            tuple(plane.noise_code for plane, _ in padded),
-            tuple(plane.light_code for plane, _ in padded),
-            weights,
-            *(self.sums[name] for name in FIELDS if "tie" not in name),
-        )
-        for plane, when in batch:
-            if plane.padded is not None and may_be_clamped(when):
-                kernels.mark_ties(plane.padded, plane.z, self.sums["ties"], self.sums["tie_frames"])
+        for rows in _bands(self.shape):
+            sums = self._shelf.take(rows)
+            for start in range(0, len(frames), BATCH):
+                part = slice(start, start + BATCH)
+                planes = [score(rows) for score in frames[part]]
+                _add(sums, planes, weights[part])
+                _add_ties(sums, planes, when[part])
+            self._shelf.put(rows, sums)
+
+
+def _bands(shape: tuple[int, int]) -> Iterator[slice]:
+    """Yield rows that are to be added at a time, from the top down."""
+    rows, cols = shape
+    height = max(1, _BAND_SITES // max(cols, 1))
+    for first in range(0, rows, height):
+        yield slice(first, min(first + height, rows))
+
+
+def _add(sums: Arrays, planes: Sequence[ScoredPlane], weights: NDArray[np.uint64]) -> None:
+    from defectmap.model import summing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    # Always as many arrays, so that the kernel is compiled once; the last are left out by their number.
+    some = (*planes, *(BATCH - len(planes)) * (planes[0],))
+    by_code = np.zeros((BATCH, 256), np.uint64)
+    by_code[: len(planes)] = weights
+    kernels.add_frames(
+        len(planes),
+        tuple(plane.padded for plane in some),
+        some[0].pad,
+        tuple(plane.z for plane in some),
+        tuple(plane.noise_code for plane in some),
+        tuple(plane.light_code for plane in some),
+        by_code,
+        *(sums[name] for name in FIELDS if "tie" not in name),
+    )
+
+
+def _add_ties(sums: Arrays, planes: Sequence[ScoredPlane], when: Sequence[Conditions]) -> None:
+    from defectmap.model import summing_kernels as kernels  # noqa: PLC0415
+
+    for plane, one in zip(planes, when, strict=True):
+        if plane.tied and may_be_clamped(one):
+            kernels.mark_ties(plane.padded, plane.z, sums["ties"], sums["tie_frames"])

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model.defects import Defect, Kind
-from defectmap.model.evidence import WEIGHT_UNIT
+from defectmap.model.evidence import WeightScale
 from defectmap.model.frame import Conditions
 
 SHOWS = 5.0
@@ -30,7 +30,10 @@ _FAINT = 0.1
 
 
 def usual_noise(
-    offset_weight: NDArray[np.uint64], n: NDArray[np.uint32], gains: Iterable[float | None]
+    offset_weight: NDArray[np.uint64],
+    n: NDArray[np.uint32],
+    gains: Iterable[float | None],
+    scale: WeightScale,
 ) -> float | None:
     """Return the noise of the photos at ISO 100.
 
@@ -40,6 +43,8 @@ def usual_noise(
         Those sums of healthy photosites, or mostly healthy ones.
     gains : iterable of float or None
         ISO / 100 of the frames.
+    scale : WeightScale
+        Of the weights.
 
     Returns
     -------
@@ -51,7 +56,7 @@ def usual_noise(
     told = (n > 0) & (offset_weight > 0)
     if not known or not told.any():
         return None
-    weight = float(np.median(offset_weight[told] / n[told])) / WEIGHT_UNIT**2
+    weight = float(np.median(offset_weight[told] / n[told])) / scale.unit**2
     return float(np.sqrt(np.mean(known) / weight))
 
 

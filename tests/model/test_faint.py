@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from defectmap.model.evidence import Z_UNIT
 from defectmap.model.faint import FAINTEST, LOUDEST, MOST, STEP, FaintSightings, glimpses
 from defectmap.model.frame import RawFrame
-from defectmap.model.prediction import score_frame
+from defectmap.model.prediction import planes_of
 from defectmap.model.sensor import MosaicGeometry
 
 SCORES = st.lists(st.integers(int(FAINTEST * STEP * Z_UNIT), int(LOUDEST * STEP * Z_UNIT)), max_size=40)
@@ -31,11 +31,12 @@ def test_frame_keeps_what_its_scores_say():
     """The faint sightings of a mosaic are the photosites of its score plane between 3.5 and 5."""
     rng = np.random.default_rng(1)
     geometry = MosaicGeometry(300, 400, 0, 0, 300, 400, ("RG", "GB"), (0,) * 4, 16383, "test")
-    plane = score_frame(RawFrame(rng.normal(4000, 60, (300, 400)).astype(np.uint16), geometry))["mosaic"]
-    sizes = np.abs(plane.z.astype(int))
-    within = (sizes >= STEP * Z_UNIT * plane.faint.least) & (sizes <= 5 * Z_UNIT)
-    np.testing.assert_array_equal(plane.faint.records["site"], np.flatnonzero(within))
-    assert 0 < len(plane.faint.records) <= MOST * plane.z.size
+    plane = planes_of(RawFrame(rng.normal(4000, 60, (300, 400)).astype(np.uint16), geometry))["mosaic"]
+    sizes = np.abs(plane.score().z.astype(int))
+    faint = plane.faint()
+    within = (sizes >= STEP * Z_UNIT * faint.least) & (sizes <= 5 * Z_UNIT)
+    np.testing.assert_array_equal(faint.records["site"], np.flatnonzero(within))
+    assert 0 < len(faint.records) <= MOST * sizes.size
 
 
 def test_glimpses_are_those_of_the_wanted_sites():

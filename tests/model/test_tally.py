@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pytest
 
-from defectmap.model.evidence import FIELDS, WEIGHT_LIMIT, regressor_weights
-from defectmap.model.faint import FaintSightings
+from defectmap.model.evidence import FIELDS, RAW_WEIGHTS, RENDERED_WEIGHTS, regressor_weights
 from defectmap.model.frame import Conditions, RawFrame
 from defectmap.model.kernels import Z_INVALID
-from defectmap.model.prediction import SIGHTING, ScoredPlane
+from defectmap.model.prediction import ScoredPlane
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.study import Gatherer
 from defectmap.model.tally import BATCH, TALLY_FRAMES, Tally
 
-SHAPE = (3, 37)
+SHAPE = (53, 37)
 
 
 def plane(values: np.ndarray, z: np.ndarray, code: np.ndarray, light: np.ndarray) -> ScoredPlane:
     """Return a scored plane of given arrays."""
-    return ScoredPlane(values, z, code, light, None, np.empty(0, SIGHTING), FaintSightings.none())
+    return ScoredPlane(values, 0, z, code, light)
+
+
+def cut(one: ScoredPlane, rows: slice) -> ScoredPlane:
+    """Return some rows of a scored plane."""
+    return ScoredPlane(one.padded[rows], 0, one.z[rows], one.noise_code[rows], one.light_code[rows])
+
+
+def add(tally: Tally, frames: list[tuple[ScoredPlane, Conditions]]) -> None:
+    """Add a batch of frames."""
+    tally.add([partial(cut, one) for one, _ in frames], [when for _, when in frames])
 
 
 def plainly(frames: list[tuple[ScoredPlane, Conditions]]) -> dict[str, np.ndarray]:
     """Add frames up in Python's own integers."""
-    sums = {name: np.zeros(frames[0][0].z.shape, object) for name in FIELDS}
+    shape = frames[0][0].z.shape
+    sums = {name: np.zeros(shape, object) for name in FIELDS}
     for one, when in frames:
         valid = one.z != Z_INVALID
         z = np.where(valid, one.z.astype(int).clip(-80, 80), 0).astype(object)
@@ -34,10 +45,9 @@ def plainly(frames: list[tuple[ScoredPlane, Conditions]]) -> dict[str, np.ndarra
             number = np.where(valid, array.astype(object), 0)
             sums[f"{name}_sum"] += number
             sums[f"{name}_sumsq"] += number**2
-        hot, offset = (
-            regressor_weights(when.dose)[one.noise_code],
-            regressor_weights(when.gain)[one.noise_code],
-        )
+        scale = RENDERED_WEIGHTS if one.values.dtype == np.uint8 else RAW_WEIGHTS
+        hot = regressor_weights(when.dose, scale)[one.noise_code]
+        offset = regressor_weights(when.gain, scale)[one.noise_code]
         for name, array in (("hot", hot), ("offset", offset), ("light", one.light_code)):
             weight = np.where(valid, array.astype(object), 0)
             sums[f"{name}_sum"] += weight * z
@@ -65,9 +75,9 @@ def test_sums_are_those_of_plain_integers(dtype: type, count: int) -> None:
         )
         for number in range(count)
     ]
-    tally = Tally.empty(SHAPE, np.dtype(dtype))
+    tally = Tally(SHAPE, np.dtype(dtype))
     for start in range(0, count, BATCH):
-        tally.add(frames[start : start + BATCH])
+        add(tally, frames[start : start + BATCH])
     wanted = plainly(frames)
     for name, array in tally.sums.items():
         assert np.array_equal(array, wanted[name].astype(FIELDS[name])), name
@@ -85,11 +95,12 @@ def test_a_full_tally_of_the_largest_numbers_is_exact(dtype: type, score: int) -
         np.full(SHAPE, 255, np.uint8),
     )
     when = Conditions(exposure_s=1000.0, iso=25600.0)
-    assert regressor_weights(when.dose)[0] == regressor_weights(when.gain)[0] == WEIGHT_LIMIT
-    tally = Tally.empty(SHAPE, np.dtype(dtype))
-    while not tally.full:
-        tally.add([(frame, when)] * BATCH)
-    assert tally.frames == TALLY_FRAMES
+    scale = RENDERED_WEIGHTS if dtype == np.uint8 else RAW_WEIGHTS
+    for regressor in (when.dose, when.gain):
+        assert regressor_weights(regressor, scale)[0] == scale.limit
+    tally = Tally(SHAPE, np.dtype(dtype))
+    while tally.frames < TALLY_FRAMES:
+        add(tally, [(frame, when)] * 16)
     wanted = plainly([(frame, when)] * TALLY_FRAMES)
     for name, array in tally.sums.items():
         assert np.array_equal(array, wanted[name].astype(FIELDS[name])), name

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from defectmap.model.defects import Defect, Kind
+from defectmap.model.evidence import RAW_WEIGHTS
 from defectmap.model.frame import Conditions
-from defectmap.model.prediction import mosaic_model, score_plane
+from defectmap.model.prediction import PlaneScoring, mosaic_model
 from defectmap.model.sensor import MosaicGeometry
 from defectmap.model.tally import Tally
 from defectmap.model.visibility import lowest_iso, shortest_exposure_s, usual_noise, visible
@@ -68,14 +69,14 @@ def test_shown_from_there_on(rate: float, noise: float, iso: float) -> None:
 def test_noise_is_that_of_the_photos() -> None:
     """The usual noise is the one that the photos were made with; unknown without their sensitivity."""
     geometry = MosaicGeometry(96, 96, 0, 0, 96, 96, ("RG", "GB"), (128,) * 4, 4095, "test")
-    rng, tally, gains = np.random.default_rng(1), Tally.empty((96, 96), np.dtype(np.uint16)), []
+    rng, tally, gains = np.random.default_rng(1), Tally((96, 96), np.dtype(np.uint16)), []
     for _ in range(12):
         gain = float(rng.choice([1.0, 2.0, 8.0]))
         mosaic = np.clip(np.rint(rng.normal(1000, 9.0 * gain**0.5, (96, 96))), 0, 4095).astype(np.uint16)
-        plane = score_plane(mosaic, mosaic_model(geometry), "mosaic")
-        tally.add([(plane, Conditions(exposure_s=0.01, iso=100.0 * gain))])
+        plane = PlaneScoring(mosaic, mosaic_model(geometry), "mosaic")
+        tally.add([plane.score], [Conditions(exposure_s=0.01, iso=100.0 * gain)])
         gains.append(gain)
-    noise = usual_noise(tally.sums["offset_weight"], tally.sums["n"], gains)
+    noise = usual_noise(tally.sums["offset_weight"], tally.sums["n"], gains, RAW_WEIGHTS)
     assert noise == pytest.approx(9.0, rel=0.2)
-    assert usual_noise(tally.sums["offset_weight"], tally.sums["n"], [None] * 12) is None
-    assert usual_noise(np.zeros((2, 2), np.uint64), np.ones((2, 2), np.uint32), [1.0]) is None
+    assert usual_noise(tally.sums["offset_weight"], tally.sums["n"], [None] * 12, RAW_WEIGHTS) is None
+    assert usual_noise(np.zeros((2, 2), np.uint64), np.ones((2, 2), np.uint32), [1.0], RAW_WEIGHTS) is None
