@@ -58,7 +58,8 @@ def test_rows_are_scored_as_plain_arithmetic_has_it(model: PlaneModel) -> None:
 
     kernels.score_rows(
         padded, pad, model.common_offsets, variance, 1, TEXTURE, np.int32(model.clipped),
-        np.float32(model.black), model.outer, model.inner, pairs.ravel(), 0, shape[0], z, noise_code, light_code,
+        np.float32(model.black), model.outer, model.inner, pairs.ravel(), 0, shape[0],
+        z, noise_code, light_code,
     )  # fmt: skip
 
     near = ranked(padded, model)
