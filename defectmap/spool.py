@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -53,10 +54,13 @@ class SpoolDesk:
     def keep(self, readings: NDArray[Any]) -> Rows:
         """Write readings."""
         if self._waiting is None:
-            self._waiting = _temporary_file(self._folder, ".frames")
+            with _explained(self._folder):
+                place = _new_file(self._folder, ".frames")
+                self._waiting = FileIO(place, "r+")
+            weakref.finalize(self, self._waiting.close)
             # Nobody else needs it; where an open file cannot be removed, it goes with the folder.
             with suppress(OSError):
-                Path(self._waiting.name).unlink()
+                place.unlink()
         start = self._waiting.seek(0, os.SEEK_CUR)
         with _explained(self._folder):
             _write(self._waiting, readings)
@@ -150,7 +154,8 @@ class _Spool:
         self._bands: list[tuple[int, int]] = []
         self._room = np.empty(0, np.uint8)
         self._folder = folder
-        self._file = _temporary_file(folder, ".sums")
+        with _explained(folder):
+            self._path = _new_file(folder, ".sums")
 
     def take(self, rows: slice) -> Arrays:
         """Read the sums of some rows, zero at first."""
@@ -159,8 +164,9 @@ class _Spool:
             self._room = np.empty(sites * self._site_bytes, np.uint8)
         room = self._room[: sites * self._site_bytes]
         if (rows.start, rows.stop) in self._bands:
-            self._file.seek(rows.start * self._shape[1] * self._site_bytes)
-            _read(self._file, room)
+            with FileIO(self._path) as file:
+                file.seek(rows.start * self._shape[1] * self._site_bytes)
+                _read(file, room)
         else:
             room[:] = 0
         sums, at = {}, 0
@@ -172,9 +178,10 @@ class _Spool:
 
     def put(self, rows: slice, sums: Arrays) -> None:
         """Write the sums of the rows that were taken last."""
-        self._file.seek(rows.start * self._shape[1] * self._site_bytes)
-        with _explained(self._folder):
-            _write(self._file, self._room[: (rows.stop - rows.start) * self._shape[1] * self._site_bytes])
+        room = self._room[: (rows.stop - rows.start) * self._shape[1] * self._site_bytes]
+        with _explained(self._folder), FileIO(self._path, "r+") as file:
+            file.seek(rows.start * self._shape[1] * self._site_bytes)
+            _write(file, room)
         if (rows.start, rows.stop) not in self._bands:
             self._bands.append((rows.start, rows.stop))
 
@@ -182,19 +189,17 @@ class _Spool:
         """Return the sums by name, to be read from the file."""
         planes, before = {}, 0
         for name, dtype in self._types.items():
-            place = Path(self._file.name)
             planes[name] = SpooledPlane(
-                place, self._shape, dtype, before, self._site_bytes, tuple(self._bands)
+                self._path, self._shape, dtype, before, self._site_bytes, tuple(self._bands)
             )
             before += dtype.itemsize
         return planes
 
 
-def _temporary_file(folder: Path, suffix: str) -> FileIO:
-    with _explained(folder):
-        number, name = tempfile.mkstemp(suffix=suffix, dir=folder)
-        os.close(number)
-        return FileIO(name, "r+")
+def _new_file(folder: Path, suffix: str) -> Path:
+    number, name = tempfile.mkstemp(suffix=suffix, dir=folder)
+    os.close(number)
+    return Path(name)
 
 
 def _write(file: FileIO, array: NDArray[Any]) -> None:
