@@ -228,8 +228,8 @@ _compiling: Synchronized[int] | None = None
 
 _STOP = -1
 
-_PROCESS_BYTES, _BYTES_PER_PHOTOSITE = 300 << 20, 100
-"""What a worker takes: program and decoder, and the sums with a batch of frames."""
+_PROCESS_BYTES, _BYTES_PER_PHOTOSITE = 250 << 20, 16
+"""What a worker takes: program and decoder, and a frame or two."""
 
 _RUN = 8
 """Files that a worker identifies at a time."""

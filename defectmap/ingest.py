@@ -94,7 +94,7 @@ def ingest(
         Processes that decode. The result is the same for any number.
     memory_bytes : int, optional
         That the workers may take together: large photos are measured by fewer of them. One worker takes about
-        100 bytes per photosite, and 300 MiB for itself.
+        16 bytes per photosite, and 250 MiB for itself.
     scheduler : str, optional
         Address of a scheduler of Dask's distributed, whose workers are to do what processes of this machine
         would. The result is the same.

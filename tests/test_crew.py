@@ -30,7 +30,7 @@ def test_large_photos_are_measured_by_fewer(library):
     """So many workers are affordable as fit into the memory, but one always is."""
     photos = identified(library)
     assert affordable_workers(photos, 1 << 20) == 1
-    assert affordable_workers(photos, 1 << 30) == 3
+    assert affordable_workers(photos, 1 << 30) == 4
     assert affordable_workers([], 1 << 40) > 1000
 
 

@@ -14,7 +14,7 @@ from defectmap.errors import DefectmapError
 from defectmap.model import tally
 from defectmap.model.study import Gatherer
 from defectmap.simulation import SimulatedCamera
-from defectmap.spool import SpoolDesk
+from defectmap.spool import SpoolDesk, SpooledSums
 
 TYPES = {"n": np.dtype(np.uint8), "z_sum": np.dtype(np.int16), "value_sumsq": np.dtype(np.uint64)}
 
@@ -67,3 +67,12 @@ def test_a_folder_that_is_gone_is_told_with_what_to_do(tmp_path: Path) -> None:
     for work in (lambda: desk.shelf((2, 2), TYPES), lambda: desk.keep(np.zeros((2, 2), np.uint8))):
         with pytest.raises(DefectmapError, match=r"gone cannot be written to .*TMPDIR"):
             work()
+
+
+def test_cleared_sums_leave_nothing(tmp_path: Path) -> None:
+    """The files go with the sums."""
+    sums = SpooledSums(SpoolDesk(tmp_path).shelf((3, 4), TYPES).planes())
+    assert list(tmp_path.iterdir())
+    sums.clear()
+    assert not sums
+    assert not list(tmp_path.iterdir())
