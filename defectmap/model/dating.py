@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from defectmap.model.defects import Kind
 from defectmap.model.faint import STEP
 from defectmap.model.periods import BadPeriod, bound, segments
-from defectmap.model.showing import Background, Exposures, Seen, Strengths, log_gain
+from defectmap.model.showing import Background, Exposures, Seen, Showing, Strengths, log_gain
 
 FEWEST = 3
 """Sightings that a date needs."""
@@ -86,14 +86,15 @@ def fit_life(kind: Kind, level: float, seen: Seen, exposures: Exposures, backgro
     strengths = _likely(_strengths(kind, level, seen, exposures), seen, exposures, background)
     shown = np.concatenate((seen.frames, seen.faint_frames))
     once = _each_scene_once(shown, exposures.scene)
+    showing = Showing.of(strengths, seen, exposures, background)
     for _ in range(_ROUNDS):
-        gain, chance = log_gain(strengths, seen, exposures, background)
+        gain, chance = showing.gain(exposures.through)
         gain *= np.where(gain < 0, once, 1.0)
         sums = _best_sums(gain)
         near = np.sort(np.argsort(-sums, kind="stable")[:_KEPT])
         near = near[sums[near] > sums.max() - 2.0 * _DRAWN]
-        strengths, gain, chance, sums = strengths[near], gain[near], chance[near], sums[near]
-        best = int(sums.argmax())
+        strengths, showing, gain, chance = strengths[near], showing[near], gain[near], chance[near]
+        best = int(sums[near].argmax())
         found = segments(gain[best])
         through = _through(exposures, seen, chance[best], found)
         if np.abs(through - exposures.through).max() < 0.02:
@@ -237,9 +238,9 @@ def _span(ratio: NDArray[np.float64], size: int) -> NDArray[np.float64]:
 
 def _best_sums(gain: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the largest sum over a contiguous stretch, of each row."""
-    total = np.cumsum(gain, axis=1)
-    before = np.concatenate((np.zeros((len(gain), 1)), total[:, :-1]), axis=1)
-    return np.asarray((total - np.minimum.accumulate(before, axis=1)).max(axis=1))
+    from defectmap.model import showing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    return np.asarray(kernels.best_sums(np.ascontiguousarray(gain)))
 
 
 def _through(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,6 +27,9 @@ _BLINKING = 0.5
 
 _TELLING = 64
 """Hot sites that are asked how warm a frame was; more would tell little more."""
+
+_THREADS = 2
+"""Sites that are dated at a time, each by itself."""
 
 _OCTAVES, _FEWEST, _MOST = 0.6, 0.3, 1.2
 """Spread of the light at sites about that of their blocks, where too little tells, and its bounds."""
@@ -94,15 +98,28 @@ def date_all(
     if noise is None:
         return [date_plainly(one.seen.frames, when, one.kind, background.loud) for one in own]
     frames = _Frames.of(when, least[dated], own, noise, model, shape)
-    lives = {i: _fit(one, frames, i, background) for i, one in enumerate(own) if one.kind is not Kind.NOISY}
-    telling = [i for i, life in lives.items() if own[i].kind in _WARM and life.strength is not None]
-    if telling:
-        telling = sorted(telling, key=lambda i: (-own[i].seen.size, own[i].site))[:_TELLING]
-        sites = [_hot(own[i], lives[i], frames.at(i, own[i].clearness)) for i in telling]
-        factor, slack = warmth(sites, len(when), background)
-        frames = replace(frames, dose_s=frames.dose_s * factor, slack=slack)
-        for i in [i for i in lives if own[i].kind in _WARM]:
-            lives[i] = _fit(own[i], frames, i, background)
+    with ThreadPoolExecutor(_THREADS) as pool:
+
+        def fitted(sites: Sequence[int]) -> dict[int, Life]:
+            return dict(
+                zip(sites, pool.map(lambda i: _fit(own[i], frames, i, background), sites), strict=True)
+            )
+
+        warm = [i for i, one in enumerate(own) if one.kind in _WARM]
+        warm.sort(key=lambda i: (-own[i].seen.size, own[i].site))
+        lives = fitted([i for i, one in enumerate(own) if one.kind not in {*_WARM, Kind.NOISY}])
+        telling: list[int] = []
+        # Of the others no life is wanted before it is known how warm the frames were.
+        for first in range(0, len(warm), _TELLING):
+            lives |= fitted(warm[first : first + _TELLING])
+            telling = [i for i in warm if i in lives and lives[i].strength is not None][:_TELLING]
+            if len(telling) == _TELLING:
+                break
+        if telling:
+            sites = [_hot(own[i], lives[i], frames.at(i, own[i].clearness)) for i in telling]
+            factor, slack = warmth(sites, len(when), background)
+            frames = replace(frames, dose_s=frames.dose_s * factor, slack=slack)
+            lives |= fitted(warm)
     return [
         _told(lives[i].periods, when)
         if i in lives

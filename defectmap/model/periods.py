@@ -82,18 +82,13 @@ def segments(gain: NDArray[np.float64]) -> list[tuple[int, int]]:
     list of (int, int)
         First frame of each stretch and first frame after it, in order; none where that is likeliest.
     """
-    good = bad = 0.0
-    began: list[bool] = []
-    ended: list[bool] = []
-    for one in gain.tolist():
-        starts, ends = good - PENALTY > bad, bad - HEALING > good
-        began.append(starts)
-        ended.append(ends)
-        good, bad = (bad - HEALING if ends else good), (good - PENALTY if starts else bad) + one
+    from defectmap.model import showing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+    began, ended, is_bad = kernels.changes(np.ascontiguousarray(gain, np.float64), PENALTY, HEALING)
     result: list[tuple[int, int]] = []
-    is_bad = bad > good
     stop = len(began)
-    for index in range(len(began) - 1, -1, -1):
+    # A frame at which neither changes is passed over.
+    for index in np.flatnonzero(began | ended)[::-1].tolist():
         if is_bad and began[index]:
             result.append((index, stop))
             is_bad = False

@@ -38,11 +38,10 @@ _HIDDEN = 0.3
 _ANYTHING = 0.04
 """Share of the frames of a bad site in which anything may happen."""
 
-_FREEDOM = 4.0
-_STUDENT = 0.375
-"""Of a Student's t with four degrees of freedom: the density at 0."""
-
 _HALVINGS = 24
+
+_LEAST_VARIANCE = 0.25
+"""Of any noise, in DN^2: values are whole numbers."""
 
 _PEAK = 0.39894
 """Density of a normal variable at 0."""
@@ -68,7 +67,7 @@ class Noise:
     def sigma(self, gain: NDArray[np.float64], light: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the standard deviation in DN."""
         variance = self.read * gain**2 + self.shot * gain * light + self.texture * light**2
-        return np.asarray(np.sqrt(np.maximum(variance, 0.25)))
+        return np.asarray(np.sqrt(np.maximum(variance, _LEAST_VARIANCE)))
 
     def as_clear_as(self, clearness: float, gain: NDArray[np.float64], light: NDArray[np.float64]) -> Noise:
         """Return the noise with the texture at which light is as clear, in the mean, as it is at a site.
@@ -84,10 +83,13 @@ class Noise:
         if clearness <= 0.0:
             return self
         low, high = np.log(1e-8), 0.0
+        smooth, square = self.read * gain**2 + self.shot * gain * light, light**2
+        found = self
         for _ in range(_HALVINGS):
             middle = 0.5 * (low + high)
             found = replace(self, texture=float(np.exp(middle)))
-            clear = float(((light / found.sigma(gain, light)) ** 2).mean())
+            variance = np.maximum(smooth + found.texture * square, _LEAST_VARIANCE)
+            clear = float((square / variance).mean())
             low, high = (middle, high) if clear > clearness else (low, middle)
         return found
 
@@ -264,24 +266,110 @@ class Strengths:
     def __getitem__(self, index: NDArray[np.int64] | slice) -> Strengths:
         return Strengths(self.rate[index], self.offset[index], self.share[index], self.level[index])
 
-    def amplitude(
-        self,
-        dose: NDArray[np.float64],
-        gain: NDArray[np.float64],
-        light: NDArray[np.float64],
-        slack: NDArray[np.float64],
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return what the defect adds and by how much that varies, in DN, of shape (strengths, frames)."""
-        dark = self.rate[:, None] * dose
-        added = dark + self.offset[:, None] * gain + self.share[:, None] * light
-        added = np.where(np.isnan(self.level)[:, None], added, self.level[:, None] - light)
-        return added, np.hypot(slack * dark, _OWN_SLACK * added)
+    def table(self) -> NDArray[np.float64]:
+        """Return what they add per dose, per gain, per light, and whatever these, of shape (strengths, 4)."""
+        stuck = np.isfinite(self.level)
+        parts = [np.where(stuck, 0.0, part) for part in (self.rate, self.offset)]
+        share, level = np.where(stuck, -1.0, self.share), np.where(stuck, self.level, 0.0)
+        return np.stack([*parts, share, level], axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Showing:
+    """What each frame says, but for the chance that the camera lets a defect through.
+
+    Attributes
+    ----------
+    shape : ndarray of shape (strengths, frames), float64
+        Chance that the site shows where it is bad, were nothing to hide it.
+    glimpsed : ndarray of shape (strengths, faint sightings), float64
+        How much likelier each is at a bad site that nothing hides than at a healthy one.
+    sighted : ndarray of shape (strengths, sightings), float64
+        Density of each at such a bad site, in units of its noise.
+    specks : ndarray of shape (sightings,), float64
+        Density of such a speck of the scene.
+    quiet : ndarray of shape (frames,), float64
+        Log likelihood of a healthy site not to show.
+    seen : Seen
+    loud : float
+        Chance of a healthy site to stand out.
+    """
+
+    shape: NDArray[np.float64]
+    glimpsed: NDArray[np.float64]
+    sighted: NDArray[np.float64]
+    specks: NDArray[np.float64]
+    quiet: NDArray[np.float64]
+    seen: Seen
+    loud: float
+
+    @classmethod
+    def of(cls, strengths: Strengths, seen: Seen, exposures: Exposures, background: Background) -> Showing:
+        """Work it out for strengths that a defect may have."""
+        from defectmap.model import showing_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
+
+        e = exposures
+        asked = np.minimum(STEP * e.least, SHOWN)
+        lights = e.light * 2.0 ** (np.array(_NODES)[:, None] * e.octaves)
+        sigmas = e.noise.sigma(e.gain, lights)
+        weights = np.where(lights < e.most, np.array(_WEIGHTS)[:, None], 0.0)
+        floors = (_SOFT * sigmas) ** 2 + (asked * e.noise.spread * sigmas) ** 2
+        table = strengths.table()
+        shape = kernels.shapes(
+            table, e.dose_s, e.gain, e.slack, _OWN_SLACK, lights, asked * sigmas, floors, weights
+        )
+        at = seen.faint_frames
+        dose, gain, slack = (part[at] for part in (e.dose_s, e.gain, e.slack))
+        light, sigma, weight = (part[:, at] for part in (lights, sigmas, weights))
+        steps, healthy = seen.faint_steps, background.density(seen.faint_steps)
+        scores = STEP * (steps + 0.5 * np.sign(steps))
+        glimpsed = kernels.glimpsed(
+            table, dose, gain, slack, _OWN_SLACK, _SOFT, light, sigma, weight, scores, healthy
+        )
+        dose, gain, slack = (part[seen.frames] for part in (e.dose_s, e.gain, e.slack))
+        sighted = kernels.sighted(
+            table, dose, gain, slack, _OWN_SLACK, _SOFT, seen.light, seen.sigma, seen.excess, seen.cut
+        )
+        score = np.maximum(np.abs(seen.excess) / seen.sigma, SHOWN)
+        quiet = np.log1p(-background.beyond(e.least))
+        return cls(shape, glimpsed, sighted, 0.5 * SHOWN / score**2, quiet, seen, background.loud)
+
+    def __getitem__(self, index: NDArray[np.int64]) -> Showing:
+        return replace(
+            self, shape=self.shape[index], glimpsed=self.glimpsed[index], sighted=self.sighted[index]
+        )
+
+    def gain(self, through: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return what each frame says.
+
+        Parameters
+        ----------
+        through : ndarray of shape (frames,), float64
+            Chance that the camera lets a defect through.
+
+        Returns
+        -------
+        gain : ndarray of shape (strengths, frames), float64
+            Log likelihood were the site bad, less that were it healthy.
+        chance : ndarray of shape (strengths, frames), float64
+            That it shows where it is bad.
+        """
+        shows = through * (1.0 - _HIDDEN)
+        chance = self.shape * shows
+        gain = 1.0 - chance
+        np.log(gain, out=gain)
+        gain -= self.quiet
+        faint, at = self.seen.faint_frames, self.seen.frames
+        gain[:, faint] = np.log(shows[faint] * self.glimpsed + (1.0 - shows[faint]))
+        bad = shows[at] * self.sighted + max(self.loud, _ANYTHING) * self.specks
+        gain[:, at] = np.log(bad) - np.log(self.loud * self.specks)
+        return gain, chance
 
 
 def log_gain(
     strengths: Strengths, seen: Seen, exposures: Exposures, background: Background
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return what each frame says.
+    """Return what each frame says, of shape (strengths, frames), and the chance to show: see `Showing.gain`.
 
     Parameters
     ----------
@@ -289,50 +377,5 @@ def log_gain(
     seen : Seen
     exposures : Exposures
     background : Background
-
-    Returns
-    -------
-    gain : ndarray of shape (strengths, frames), float64
-        Log likelihood were the site bad, less that were it healthy.
-    chance : ndarray of shape (strengths, frames), float64
-        That it shows where it is bad.
     """
-    e = exposures
-    asked = np.minimum(STEP * e.least, SHOWN)
-    chance = np.zeros((len(strengths), len(e.gain)))
-    faint, likely = seen.faint_frames, np.zeros((len(strengths), seen.faint_frames.size))
-    healthy = background.density(seen.faint_steps)
-    scores = STEP * (seen.faint_steps + 0.5 * np.sign(seen.faint_steps))
-    for node, weight in zip(_NODES, _WEIGHTS, strict=True):
-        light = e.light * 2.0 ** (node * e.octaves)
-        sigma = e.noise.sigma(e.gain, light)
-        added, spread = strengths.amplitude(e.dose_s, e.gain, light, e.slack)
-        width = np.hypot(_SOFT * sigma, spread)
-        # The logistic curve that is nearest the normal one; its tails are heavier, as those of scores are.
-        steep = 1.702 / np.hypot(width, asked * e.noise.spread * sigma)
-        far = np.clip(steep * (np.abs(added) - asked * sigma), -30.0, 30.0)
-        chance += np.where(light < e.most, weight / (1.0 + np.exp(-far)), 0.0)
-        noise, off = sigma[faint], scores * sigma[faint] - added[:, faint]
-        # Where noise drowns the defect, a faint score says nothing, however heavy the tails of either are.
-        drowned = np.exp(-0.5 * (added[:, faint] / noise) ** 2)
-        ratio = noise * _student(off, width[:, faint]) / healthy
-        likely += np.where(light[faint] < e.most, weight, 0.0) * (drowned + (1.0 - drowned) * ratio)
-    shows = e.through * (1.0 - _HIDDEN)
-    chance *= shows
-    gain = np.log1p(-chance) - np.log1p(-background.beyond(e.least))
-    gain[:, faint] = np.log(shows[faint] * likely + (1.0 - shows[faint]))
-    at = seen.frames
-    added, spread = strengths.amplitude(e.dose_s[at], e.gain[at], seen.light, e.slack[at])
-    width = np.hypot(_SOFT * seen.sigma, spread)
-    off = seen.excess - added
-    off = np.where(seen.cut & (off * np.sign(added) < 0), 0.0, off)
-    score = np.maximum(np.abs(seen.excess) / seen.sigma, SHOWN)
-    speck = 0.5 * SHOWN / score**2
-    bad = shows[at] * seen.sigma * _student(off, width) + max(background.loud, _ANYTHING) * speck
-    gain[:, at] = np.log(bad) - np.log(background.loud * speck)
-    return gain, chance
-
-
-def _student(off: NDArray[np.float64], width: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the density of a Student's t with four degrees of freedom, of that width."""
-    return np.asarray(_STUDENT / width * (1.0 + (off / width) ** 2 / _FREEDOM) ** (-0.5 * (_FREEDOM + 1.0)))
+    return Showing.of(strengths, seen, exposures, background).gain(exposures.through)

@@ -64,11 +64,14 @@ def warmth(
     likelihood = np.repeat(-0.5 * (_GRID[:, None] / SPREAD) ** 2, frames, axis=1)
     for site in sites:
         exact = replace(site.exposures, slack=np.full(frames, _OWN))
-        for number, log_factor in enumerate(_GRID):
-            warm = replace(exact, dose_s=site.exposures.dose_s * np.exp(log_factor))
-            likelihood[number] += np.where(
-                site.bad, log_gain(site.strength, site.seen, warm, background)[0][0], 0.0
-            )
+        # A warmer sensor is a defect of a higher rate.
+        one, size = site.strength, len(_GRID)
+        warmer = Strengths.of(
+            size,
+            rate=one.rate * np.exp(_GRID),
+            **{part: np.repeat(getattr(one, part), size) for part in ("offset", "share", "level")},
+        )
+        likelihood += np.where(site.bad, log_gain(warmer, site.seen, exact, background)[0], 0.0)
     weights = np.exp(likelihood - likelihood.max(axis=0))
     weights /= weights.sum(axis=0)
     mean = _GRID @ weights
