@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.abreast import each, halves
 from defectmap.model.defects import Structure, StructureKind
 from defectmap.model.echoes import SMEAR
 from defectmap.model.line_members import worse_than_their_line
@@ -23,9 +23,6 @@ _FEW_FRAMES = 1.5
 
 _FRAMES_FOR_LINES = 12
 """Of fewer, edges of the scenes pass for parts of bad columns."""
-
-_THREADS = 2
-"""Filters that are levelled at a time: each has planes of its own, so that the result is the same."""
 
 _SAMPLES = 400
 """Sites of a line that stand for all of it."""
@@ -78,8 +75,7 @@ def levelled(
         standardise(planes[name], known[name], rules.period, 1.0 if rules.smeared else 0.0)
         calm_edges(planes[name], known[name], model.pad)
 
-    with ThreadPoolExecutor(_THREADS) as pool:
-        list(pool.map(level, planes))
+    each(level, planes)
     return listed, worse, excess
 
 
@@ -107,7 +103,8 @@ def _measured_tails(
     from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
 
     scores, bounds = [planes[name] for name in FILTERS], np.array([limit, NEAR, FAR], np.float32)
-    beyond = kernels.tails(*scores, *bounds)
+    counts = each(lambda part: kernels.tails(*(s[part] for s in scores), *bounds), halves(len(scores[0])))
+    beyond = np.sum(counts, axis=0)
     # Those that a count makes a defect were taken for healthy: few.
     defects = np.unique(np.concatenate([sites[np.abs(z) >= limit] for sites, z in outstanding.values()]))
     beyond -= kernels.tails(*(plane.ravel()[defects][None] for plane in scores), *bounds)
@@ -148,19 +145,27 @@ def unlikely_scores(
     sites, ties = outstanding["ties"]
     result.ravel()[sites] = np.maximum(result.ravel()[sites], ties)
     if rules.smeared:
-        with ThreadPoolExecutor(_THREADS) as pool:
-            widenings = pool.map(
-                lambda name: tail_widening(scores.planes[name], scores.known[name], limit, rules.reach),
-                FILTERS,
-            )
-            for name, wide in zip(FILTERS, widenings, strict=True):
-                kernels.raise_sizes(result, scores.planes[name], np.float32(max(few, wide)))
+        wide = each(
+            lambda name: tail_widening(scores.planes[name], scores.known[name], limit, rules.reach), FILTERS
+        )
+        most = dict(zip(FILTERS, wide, strict=True))
+
+        def raise_all(part: slice) -> None:
+            for name in FILTERS:
+                kernels.raise_sizes(result[part], scores.planes[name][part], np.float32(max(few, most[name])))
+
+        each(raise_all, halves(len(result)))
         return result
     tails = _measured_tails(scores.planes, outstanding, limit)
-    for name, score in scores.planes.items():
-        if name == "level" and scores.known["offset"].any():
-            # Where exposures are known, whatever is wrong with a photosite has a filter that fits it better.
-            continue
-        slopes, shifts = np.array([tail.line for tail in tails[name]], np.float32).T.copy()
-        kernels.raise_calibrated(result, score, slopes, shifts, np.float32(few))
+    # Where exposures are known, whatever is wrong with a photosite has a filter that fits it better.
+    names = [name for name in FILTERS if name != "level" or not scores.known["offset"].any()]
+    lines = {name: np.array([tail.line for tail in tails[name]], np.float32).T.copy() for name in names}
+
+    def raise_parts(part: slice) -> None:
+        for name in names:
+            slopes, shifts = lines[name]
+            score = scores.planes[name][part]
+            kernels.raise_calibrated(result[part], score, slopes, shifts, np.float32(few))
+
+    each(raise_parts, halves(len(result)))
     return result

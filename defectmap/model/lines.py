@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.abreast import each, halves
 from defectmap.model.defects import Structure, StructureKind
 from defectmap.model.scores import median_of
 
@@ -35,6 +36,7 @@ _BLOCK = 16
 _ABREAST = 256  # lines looked at together: their sums stay in a processor's cache
 _SLIGHT = 2.0  # mean score of runs that are levelled, if not listed
 
+_Run = tuple[int, int, int, int, int, float, bool]
 _Plane = NDArray[np.float32]
 _Known = NDArray[np.bool_]
 
@@ -189,20 +191,30 @@ def find_lines(
     """
     from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
 
-    columns, rows = _pattern(score, known, period[0]), _pattern(score, known, period[1], across=True)
-    flat = kernels.flattened(score, known, columns.ordinary(), rows.ordinary())
+    columns, rows = _patterns(score, known, period)
+    parts = columns.ordinary(), rows.ordinary()
+    flat = np.empty_like(score)
+
+    def flatten(part: slice) -> None:
+        kernels.flattened(score[part], known[part], parts[0], parts[1][:, part], flat[part])
+
+    each(flatten, halves(len(score), period[0]))
     noise = _noise(flat, known)
     if noise == 0.0:
         return Lines()
     flat *= np.float32(1.0 / noise)
+    leasts = [max(threshold, _ORDINARY * float(part.spreads.max()) / noise) for part in (columns, rows)]
+
+    def scanned(across: bool) -> list[_Run]:
+        return list(_scan(flat, known, leasts[across], across))
+
     bad: list[Structure] = []
     slight: list[Structure] = []
-    for kind, pattern in ((StructureKind.COLUMN, columns), (StructureKind.ROW, rows)):
-        across = kind is StructureKind.ROW
-        demanded = max(threshold, _ORDINARY * float(pattern.spreads.max()) / noise)
+    for across, runs in enumerate(each(scanned, (False, True))):
+        kind = StructureKind.ROW if across else StructureKind.COLUMN
         strong: list[Structure] = []
         weak: list[Structure] = []
-        for first, last, column, step, sign, strength, listed in _scan(flat, known, demanded, across):
+        for first, last, column, step, sign, strength, listed in runs:
             box = (column, first, column + 1, last) if across else (first, column, last, column + 1)
             period_of = (1, step) if across else (step, 1)
             line = Structure(kind, *box, period=period_of, strength=strength, sign=sign)
@@ -211,6 +223,15 @@ def find_lines(
         bad += kept
         slight += [line for line in strong if line not in kept] + weak
     return Lines(tuple(bad), tuple(slight))
+
+
+def _patterns(score: _Plane, known: _Known, period: tuple[int, int]) -> list[_Pattern]:
+    """Measure the columns of a plane and its rows."""
+
+    def measured(across: bool) -> _Pattern:
+        return _pattern(score, known, period[across], across=across)
+
+    return each(measured, (False, True))
 
 
 def _pattern(score: _Plane, known: _Known, phases: int, *, across: bool = False) -> _Pattern:
@@ -274,9 +295,7 @@ def _level_beside(
                 score[part, beside] -= np.median(score[part, beside][good])
 
 
-def _scan(
-    flat: _Plane, known: _Known, demanded: float, across: bool
-) -> Iterator[tuple[int, int, int, int, int, float, bool]]:
+def _scan(flat: _Plane, known: _Known, demanded: float, across: bool) -> Iterator[_Run]:
     """Yield the runs that stand out in the columns of a plane, or across in its rows, in units of its noise.
 
     Each is (first row, row beyond the last, column, step, sign, strength, whether it is as strong as
@@ -321,8 +340,7 @@ def _promising(flat: _Plane, known: _Known, demanded: float, across: bool) -> ND
     found = []
     for first in range(0, near.size, _ABREAST):
         some = near[first : first + _ABREAST]
-        lane = (some, slice(None)) if across else (slice(None), some)
-        values, free = (np.ascontiguousarray(p[lane].T if across else p[lane]) for p in (flat, known))
+        values, free = (kernels.side_by_side(plane, some, across) for plane in (flat, known))
         demands = np.array(
             [[_needed(column, width, demanded) for column in some.tolist()], [_SLIGHT] * some.size]
         )

@@ -87,9 +87,8 @@ def less_row_pattern(score, pattern):
 
 
 @njit(cache=True, nogil=True)
-def flattened(score, known, columns, rows):
-    """Return the scores less columns[row % period, column] and rows[column % period, row], 0 if unknown."""
-    flat = np.empty_like(score)
+def flattened(score, known, columns, rows, flat):
+    """Write the scores less columns[row % period, column] and rows[column % period, row], 0 if unknown."""
     for i in range(score.shape[0]):
         column = columns[i % columns.shape[0]]
         for j in range(score.shape[1]):
@@ -100,7 +99,6 @@ def flattened(score, known, columns, rows):
                 flat[i, j] -= shift
         for j in range(score.shape[1]):
             flat[i, j] *= np.float32(known[i, j])
-    return flat
 
 
 @njit(cache=True, nogil=True)
@@ -135,6 +133,20 @@ def promising_rows(flat, block, clips, least):
                     total += min(max(flat[i, j], -clip), clip)
                 near[i] |= abs(total) > least[k]
     return near
+
+
+@njit(cache=True, nogil=True)
+def side_by_side(plane, lines, across):
+    """Return some columns of a plane, or across some of its rows, as columns of shape (length, lines)."""
+    length, count = plane.shape[1] if across else plane.shape[0], lines.size
+    values = np.empty((length, count), plane.dtype)
+    for k in range(0, length, 16):
+        for first in range(0, count, 16):
+            for i in range(first, min(first + 16, count)):
+                line = lines[i]
+                for j in range(k, min(k + 16, length)):
+                    values[j, i] = plane[line, j] if across else plane[j, line]
+    return values
 
 
 @njit(cache=True, nogil=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.abreast import each, for_each
 from defectmap.model.evidence import Z_UNIT
 from defectmap.model.sums import Band, Sites, Sums
 
@@ -102,15 +104,21 @@ class GaussianScores:
         known = {name: np.empty(sums.shape, bool) for name in FILTERS}
         samples = _SpreadSamples(sums.shape, period)
         fields = dict.fromkeys([field for pair in FILTERS.values() for field in pair] + [*SPREAD_FIELDS])
-        for band in sums.bands(*fields):
+
+        def add(band: Band) -> None:
             for name, (total, weight) in FILTERS.items():
                 part = planes[name][band.rows], known[name][band.rows]
                 kernels.ratios(band.sums[total], band.sums[weight], *part)
             samples.add(band)
-        centres = {
-            name: standardise(planes[name], known[name], period, _NARROWEST) / Z_UNIT for name in FILTERS
-        }
-        return cls(planes, known, centres, samples.null())
+
+        for_each(add, sums.bands(*fields))
+        for name, other in combinations(FILTERS, 2):
+            # What is the same is kept once.
+            if known[name] is not known[other] and np.array_equal(known[name], known[other]):
+                known[other] = known[name]
+        centres = each(lambda name: standardise(planes[name], known[name], period, _NARROWEST), FILTERS)
+        usual = {name: part / Z_UNIT for name, part in zip(FILTERS, centres, strict=True)}
+        return cls(planes, known, usual, samples.null())
 
     def at(self, sites: Sites) -> dict[str, Plane]:
         """Return the scores of flat sites by name."""
