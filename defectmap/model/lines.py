@@ -34,6 +34,7 @@ _EDGE, _EDGE_DEMAND = 2, 3.0  # lines at an edge, predicted from one side only, 
 _OPPOSITE = 1.2  # a stronger line of the other sign explains one beside it
 _BLOCK = 16
 _ABREAST = 256  # lines looked at together: their sums stay in a processor's cache
+_LANES = 64  # columns whose samples stay in a processor's cache
 _SLIGHT = 2.0  # mean score of runs that are levelled, if not listed
 
 _Run = tuple[int, int, int, int, int, float, bool]
@@ -239,21 +240,24 @@ def _pattern(score: _Plane, known: _Known, phases: int, *, across: bool = False)
     from defectmap.model import score_kernels as kernels  # noqa: PLC0415 - compiled code loads slowly
 
     length, width = score.shape[::-1] if across else score.shape
-    medians = np.zeros((phases, width), np.float32)
+    medians, counts = np.zeros((phases, width), np.float32), np.zeros((phases, width), np.int64)
     errors, spreads = np.zeros(phases, np.float32), np.zeros(phases, np.float32)
-    for phase in range(min(phases, length)):
-        sites = len(range(phase, length, phases))
-        step = max(1, sites // _SAMPLES)
-        pick = kernels.lanes_across if across else kernels.lanes
-        values = pick(score, known, phase, phases * step, -(-sites // step))
-        some = values[:: max(1, width // 500)].copy()
-        medians[phase], count = _medians(values)
-        counted = count > 0
-        if not counted.any():
-            continue
-        noise = _scale(some - medians[phase, :: max(1, width // 500), None])
-        errors[phase] = 1.2533 * noise / sqrt(float(np.median(count[counted])))
-        spreads[phase] = _scale(medians[phase, counted])
+    pick, stride = (kernels.lanes_across if across else kernels.lanes), max(1, width // 500)
+    some: list[list[_Plane]] = [[] for _ in range(phases)]
+    for first in range(0, width, _LANES):
+        here = slice(first, min(first + _LANES, width))
+        for phase in range(min(phases, length)):
+            sites = len(range(phase, length, phases))
+            step = max(1, sites // _SAMPLES)
+            values = pick(score, known, phase, phases * step, -(-sites // step), here.start, here.stop)
+            some[phase].append(values[-first % stride :: stride].copy())
+            medians[phase, here], counts[phase, here] = _medians(values)
+    for phase in range(phases):
+        counted = counts[phase] > 0
+        if counted.any():
+            noise = _scale(np.concatenate(some[phase]) - medians[phase, ::stride, None])
+            errors[phase] = 1.2533 * noise / sqrt(float(np.median(counts[phase, counted])))
+            spreads[phase] = _scale(medians[phase, counted])
     return _Pattern(medians, errors, spreads)
 
 

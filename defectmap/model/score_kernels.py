@@ -30,7 +30,7 @@ def ratios(total, weight, score, known):
 def _ordered(bits):
     """Return an integer that is the greater the greater a float32 is, of which `bits` are the bits."""
     one = np.int64(bits)
-    return 0xFFFFFFFF - one if one >> 31 else one | 0x80000000
+    return one ^ (0x80000000 + (one >> 31) * 0x7FFFFFFF)
 
 
 @njit(cache=True, nogil=True)
@@ -39,20 +39,34 @@ def ranked(bits, rank):
 
     Counts of the leading bits tell which numbers are to be looked at more closely.
     """
-    wanted, left, equal = np.int64(0), np.int64(rank), np.int64(0)
-    counts = np.empty(2048, np.int64)
-    for shift, width in ((21, 11), (10, 11), (0, 10)):
+    left = np.int64(rank)
+    counts = np.zeros(2048, np.int64)
+    for one in bits:
+        counts[_ordered(one) >> 21] += 1
+    wanted = 0
+    while left >= counts[wanted]:
+        left -= counts[wanted]
+        wanted += 1
+    near = np.empty(counts[wanted] + 1, np.uint32)
+    size = 0
+    for one in bits:
+        key = _ordered(one)
+        near[size] = key
+        size += key >> 21 == wanted
+    for shift, width in ((10, 11), (0, 10)):
         counts[:] = 0
-        for one in bits:
-            key = _ordered(one) >> shift
-            if key >> width == wanted:
-                counts[key & ((1 << width) - 1)] += 1
+        for key in near[:size]:
+            counts[(np.int64(key) >> shift) & ((1 << width) - 1)] += 1
         digit = 0
         while left >= counts[digit]:
             left -= counts[digit]
             digit += 1
-        equal, wanted = counts[digit], (wanted << width) | digit
-    following = wanted
+        equal, wanted, kept = counts[digit], (wanted << width) | digit, 0
+        for key in near[:size]:
+            near[kept] = key
+            kept += np.int64(key) >> shift == wanted
+        size = kept
+    following = np.int64(wanted)
     if left + 1 >= equal:
         following = np.int64(0xFFFFFFFF)
         for one in bits:
@@ -186,32 +200,32 @@ def holding_runs(values, known, demands, fewest):
 
 
 @njit(cache=True, nogil=True)
-def lanes(score, known, first, step, count):
-    """Return the values of every column at rows `first`, `first + step` and so on, NaN where unknown.
+def lanes(score, known, first, step, count, left, right):
+    """Return the values of some columns at rows `first`, `first + step` and so on, NaN where unknown.
 
     Returns
     -------
-    ndarray of shape (cols, count), float32
+    ndarray of shape (right - left, count), float32
     """
-    width = score.shape[1]
-    values = np.empty((width, count), np.float32)
+    values = np.empty((right - left, count), np.float32)
     for low in range(0, count, 16):
-        for left in range(0, width, 16):
+        for begin in range(left, right, 64):
             for k in range(low, min(low + 16, count)):
-                row = first + k * step
-                for j in range(left, min(left + 16, width)):
-                    values[j, k] = score[row, j] if known[row, j] else np.float32(np.nan)
+                line, good = score[first + k * step], known[first + k * step]
+                for j in range(begin, min(begin + 64, right)):
+                    values[j - left, k] = line[j] if good[j] else np.float32(np.nan)
     return values
 
 
 @njit(cache=True, nogil=True)
-def lanes_across(score, known, first, step, count):
-    """Return the same of every row at columns `first`, `first + step` and so on."""
-    values = np.empty((score.shape[0], count), np.float32)
-    for i in range(score.shape[0]):
+def lanes_across(score, known, first, step, count, top, bottom):
+    """Return the same of some rows at columns `first`, `first + step` and so on."""
+    values = np.empty((bottom - top, count), np.float32)
+    for i in range(top, bottom):
+        line, good = score[i], known[i]
         for k in range(count):
             j = first + k * step
-            values[i, k] = score[i, j] if known[i, j] else np.float32(np.nan)
+            values[i - top, k] = line[j] if good[j] else np.float32(np.nan)
     return values
 
 

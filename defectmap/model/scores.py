@@ -105,17 +105,20 @@ class GaussianScores:
         samples = _SpreadSamples(sums.shape, period)
         fields = dict.fromkeys([field for pair in FILTERS.values() for field in pair] + [*SPREAD_FIELDS])
 
+        alike = dict.fromkeys(combinations(FILTERS, 2), True)
+
         def add(band: Band) -> None:
             for name, (total, weight) in FILTERS.items():
                 part = planes[name][band.rows], known[name][band.rows]
                 kernels.ratios(band.sums[total], band.sums[weight], *part)
+            for name, other in [pair for pair, so_far in alike.items() if so_far]:
+                if not np.array_equal(known[name][band.rows], known[other][band.rows]):
+                    alike[name, other] = False
             samples.add(band)
 
         for_each(add, sums.bands(*fields))
-        for name, other in combinations(FILTERS, 2):
-            # What is the same is kept once.
-            if known[name] is not known[other] and np.array_equal(known[name], known[other]):
-                known[other] = known[name]
+        for name, other in [pair for pair, always in alike.items() if always]:
+            known[other] = known[name]  # what is the same is kept once
         centres = each(lambda name: standardise(planes[name], known[name], period, _NARROWEST), FILTERS)
         usual = {name: part / Z_UNIT for name, part in zip(FILTERS, centres, strict=True)}
         return cls(planes, known, usual, samples.null())
