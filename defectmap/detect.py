@@ -32,6 +32,7 @@ from defectmap.model.evidence import METHOD, plane_names
 from defectmap.model.facts import FrameFacts
 from defectmap.model.faint import FaintSightings
 from defectmap.model.footprints import Footprints, learn
+from defectmap.model.frame import Conditions
 from defectmap.model.listed import as_defect, is_listed, with_listed
 from defectmap.model.mapping import SCENES_FOR_CERTAINTY, build_map
 from defectmap.model.registration import Attempt, combined, document
@@ -254,18 +255,20 @@ def _facts(stored: list[StoredFrame], clock: BodyClock) -> dict[int, FrameFacts]
 
     A frame whose clock its shutter count contradicts has its place by the count, and no date.
     """
+    dates = {frame.id: clock.date(frame.conditions) for frame in stored}
 
     def order(frame: StoredFrame) -> tuple[Any, ...]:
-        place = clock.place(frame.conditions)
+        date = dates[frame.id]
+        place = date or clock.place(frame.conditions)
         key = capture_order(frame.conditions, frame.name, frame.digest)
-        return place is None, place or datetime.min, clock.date(frame.conditions) is None, key
+        return place is None, place or datetime.min, date is None, key
+
+    def conditions(frame: StoredFrame) -> Conditions:
+        date, own = dates[frame.id], frame.conditions
+        return own if date is own.captured else replace(own, captured=date)
 
     return {
-        frame.id: FrameFacts(
-            frame.scene,
-            replace(frame.conditions, captured=clock.date(frame.conditions)),
-            frame.framing,
-        )
+        frame.id: FrameFacts(frame.scene, conditions(frame), frame.framing)
         for frame in sorted(stored, key=order)
     }
 

@@ -303,10 +303,12 @@ def _most_likely(site: SiteRecord, kind: Kind, share: float) -> tuple[float, flo
         deviation = strength[:, None] * seen
         if curved:
             deviation = behind_curve(light, deviation, site.near_mean)
-        deviation = np.where(cut & (deviation / excess > 1.0), excess, deviation)
-        width = np.hypot(sigma, spread * deviation)
-        off = ((excess - deviation) / width) ** 2
-        terms = -np.log(width) - 0.5 * (_FREEDOM + 1.0) * np.log1p(off / _FREEDOM)
+        if cut.any():
+            deviation = np.where(cut & (deviation / excess > 1.0), excess, deviation)
+        variance = (spread * deviation) ** 2 + sigma**2
+        deviation -= excess
+        off = np.square(deviation, out=deviation) / variance
+        terms = -0.5 * (np.log(variance) + (_FREEDOM + 1.0) * np.log(1.0 + off / _FREEDOM))
         return np.asarray(terms.sum(axis=1) + quiet.log_likelihood(strength, spread, share))
 
     told = before_curve(light, excess, site.near_mean) if curved else excess

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.batches import batches, joined
+
 STEP = 0.25
 """Standard deviations per step of a faint score."""
 
@@ -111,16 +113,13 @@ def glimpses(
     least = np.full(frames, LOUDEST + 1, np.int64)
     counts = np.zeros(LOUDEST + 2, np.int64)
     parts = [np.empty((3, 0), np.int64)]
-    for index, seen in faint:
-        least[index] = seen.least
-        counts += np.bincount(np.abs(seen.records["score"]), minlength=LOUDEST + 2)
-        # The wanted are few, the records many and in order.
-        site = seen.records["site"].astype(np.int64)
-        at = np.searchsorted(site, wanted)
-        there = at < site.size
-        there[there] = site[at[there]] == wanted[there]
-        score = seen.records["score"][at[there]].astype(np.int64)
-        parts.append(np.stack([wanted[there], np.full(score.size, index), score]))
+    for indices, several in batches(faint):
+        least[list(indices)] = [seen.least for seen in several]
+        frame, records = joined(indices, tuple(seen.records for seen in several))
+        counts += np.bincount(np.abs(records["score"]), minlength=LOUDEST + 2)
+        site = records["site"].astype(np.int64)
+        mine = np.isin(site, wanted)
+        parts.append(np.stack([site[mine], frame[mine], records["score"][mine].astype(np.int64)]))
     table = np.concatenate(parts, axis=1)
     table = table[:, np.lexsort((table[1], table[0]))]
     bounds = np.searchsorted(table[0], (wanted, wanted + 1))

@@ -10,13 +10,14 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.batches import batches
 from defectmap.model.dating import Life, date_site, fit_life
 from defectmap.model.defects import Kind, Period
 from defectmap.model.evidence import may_be_clamped
 from defectmap.model.facts import FrameFacts
 from defectmap.model.periods import BadPeriod
 from defectmap.model.prediction import PlaneModel
-from defectmap.model.scenes import level_at
+from defectmap.model.scenes import levels_at
 from defectmap.model.showing import SLACK, Background, Exposures, Noise, Seen, fit_noise
 from defectmap.model.temperature import HotSite, warmth
 
@@ -91,12 +92,13 @@ def date_all(
     list of tuple of Period
         Of each site.
     """
-    dated, when = _dated(facts)
+    plainly = PlainDates.of(facts)
+    dated, when = plainly.dated, plainly.facts
     own = [replace(one, seen=_among(one.seen, dated)) for one in judged]
     gain = np.array([np.nan if (g := f.conditions.gain) is None else g for f in when], np.float64)
     noise = _noise(own, gain)
     if noise is None:
-        return [date_plainly(one.seen.frames, when, one.kind, background.loud) for one in own]
+        return [plainly.date(one.seen.frames, one.kind, background.loud) for one in judged]
     frames = _Frames.of(when, least[dated], own, noise, model, shape)
     with ThreadPoolExecutor(_THREADS) as pool:
 
@@ -123,44 +125,69 @@ def date_all(
     return [
         _told(lives[i].periods, when)
         if i in lives
-        else date_plainly(one.seen.frames, when, one.kind, background.loud)
+        else plainly.date(judged[i].seen.frames, one.kind, background.loud)
         for i, one in enumerate(own)
     ]
 
 
-def date_plainly(
-    seen: NDArray[np.int64], facts: Sequence[FrameFacts], kind: Kind, background: float
-) -> tuple[Period, ...]:
-    """Date a site by nothing but when it stood out.
+@dataclass(frozen=True, slots=True)
+class PlainDates:
+    """Dates sites by nothing but when they stood out.
 
-    Parameters
+    Attributes
     ----------
-    seen : ndarray of shape (sightings,), int64
-        Indices into the frames.
+    dated : ndarray of shape (dated,), int64
+        Indices of the frames whose time is known, and whose sensitivity, where any is. Others take no part.
     facts : sequence of FrameFacts
-        Of every frame in order of capture. Frames without a time take no part.
-    kind : Kind
-    background : float
-        Chance of a healthy site to stand out in one frame.
+        Of these.
+    dose_s, gain : ndarray of shape (dated,), float64
+        0 where unknown.
+    scene : ndarray of shape (dated,), int64
     """
-    dated, when = _dated(facts)
-    dose = np.array([f.conditions.dose or 0.0 for f in when])
-    gain = np.array([f.conditions.gain or 0.0 for f in when])
-    # Of the light that shows the other kinds there is some in frames of any exposure.
-    exposures = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose)}.get(kind, (gain,))
-    trust = _BLINKING if kind is Kind.NOISY else 1.0
-    return _told(date_site(np.isin(dated, seen), exposures, _scenes(when), background, trust), when)
 
+    dated: NDArray[np.int64]
+    facts: Sequence[FrameFacts]
+    dose_s: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    scene: NDArray[np.int64]
 
-def _dated(facts: Sequence[FrameFacts]) -> tuple[NDArray[np.int64], list[FrameFacts]]:
-    """Return the frames whose time is known, and whose sensitivity, where any is."""
-    told = any(one.conditions.gain is not None for one in facts)
-    dated = [
-        i
-        for i, one in enumerate(facts)
-        if one.conditions.captured is not None and (one.conditions.gain is not None or not told)
-    ]
-    return np.array(dated, np.int64), [facts[i] for i in dated]
+    @classmethod
+    def of(cls, facts: Sequence[FrameFacts]) -> PlainDates:
+        """Look at every frame, in order of capture, once for all sites."""
+        told = any(one.conditions.gain is not None for one in facts)
+        dated = [
+            i
+            for i, one in enumerate(facts)
+            if one.conditions.captured is not None and (one.conditions.gain is not None or not told)
+        ]
+        when = [facts[i] for i in dated]
+        return cls(
+            np.array(dated, np.int64),
+            when,
+            np.array([f.conditions.dose or 0.0 for f in when]),
+            np.array([f.conditions.gain or 0.0 for f in when]),
+            _scenes(when),
+        )
+
+    def date(self, seen: NDArray[np.int64], kind: Kind, background: float) -> tuple[Period, ...]:
+        """Date a site.
+
+        Parameters
+        ----------
+        seen : ndarray of shape (sightings,), int64
+            Indices into all frames.
+        kind : Kind
+        background : float
+            Chance of a healthy site to stand out in one frame.
+        """
+        dose, gain = self.dose_s, self.gain
+        # Of the light that shows the other kinds there is some in frames of any exposure.
+        exposures = {Kind.HOT: (dose,), Kind.OFFSET: (gain, dose), Kind.NOISY: (gain, dose)}.get(
+            kind, (gain,)
+        )
+        trust = _BLINKING if kind is Kind.NOISY else 1.0
+        shown = np.isin(self.dated, seen)
+        return _told(date_site(shown, exposures, self.scene, background, trust), self.facts)
 
 
 def _scenes(facts: Sequence[FrameFacts]) -> NDArray[np.int64]:
@@ -194,9 +221,10 @@ class _Frames:
     ) -> _Frames:
         sites = np.array([one.site for one in judged], np.int64)
         light = np.full((len(judged), len(facts)), np.nan, np.float32)
-        for number, one in enumerate(facts):
-            if one.framing is not None:
-                light[:, number] = np.maximum(level_at(one.framing, sites, shape) - model.black, 1.0)
+        framed = ((i, one.framing) for i, one in enumerate(facts) if one.framing is not None)
+        for numbers, framings in batches(framed):
+            levels = np.maximum(levels_at(framings, sites, shape) - model.black, 1.0)
+            light[:, list(numbers)] = levels.T
         octaves = _by_colour(judged, light)
         for row, site in zip(light, judged, strict=True):
             known = np.isfinite(row)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.model import evidence as ev
+from defectmap.model.batches import batches, joined
 from defectmap.model.classify import classify
 from defectmap.model.clusters import cluster_structures
 from defectmap.model.dating import date_site
@@ -23,7 +24,7 @@ from defectmap.model.facts import FrameFacts
 from defectmap.model.faint import FaintSightings, glimpses
 from defectmap.model.fusing import Found, doubting_patterns, one_per_defect, plane_setup, tint
 from defectmap.model.jpeg_kinds import jpeg_kind, site_colour, spot_spread
-from defectmap.model.lives import Judged, date_all, date_plainly
+from defectmap.model.lives import Judged, PlainDates, date_all
 from defectmap.model.prediction import PLANES, PlaneModel, mosaic_model
 from defectmap.model.printed import SURROUNDINGS, still_pixels
 from defectmap.model.recording import OWN_FIELDS, Sighted, Surroundings, record
@@ -77,7 +78,7 @@ def build_map(
     )
     sighted = _gather(found, sightings if geometry is not None else watch.listening(sightings))
     background = _background(candidates.values())
-    conditions, scenes = [frame.conditions for frame in frames], [frame.scene for frame in frames]
+    conditions, scenes = [frame.conditions for frame in frames], np.array([f.scene for f in frames], np.int64)
     white = float(geometry.white) if geometry is not None else 255.0
     around = {
         name: Surroundings.of(
@@ -85,7 +86,7 @@ def build_map(
             model,
             candidates[name].centres,
             conditions,
-            scenes,
+            scenes.tolist(),
             white,
             rendered=name == "luma",
         )
@@ -103,7 +104,7 @@ def build_map(
             sums,
             around[one.plane],
             sighted[one.plane, one.site],
-            frames,
+            scenes,
             geometry,
             background,
             spread,
@@ -129,13 +130,13 @@ def _gather(
     wanted = np.sort(np.array([_key(PLANES.index(f.plane), f.site) for f in found], np.int64))
     keys: list[NDArray[np.int64]] = []
     columns: list[NDArray[np.float64]] = []
-    for index, records in sightings:
+    for indices, several in batches(sightings):
+        frame, records = joined(indices, several)
         key = records["plane"].astype(np.int64) << 40 | records["site"].astype(np.int64)
         mine = np.isin(key, wanted)
-        if mine.any():
-            keys.append(key[mine])
-            rows = (np.full(int(mine.sum()), index), *(records[f][mine] for f in _SIGHTED))
-            columns.append(np.stack([np.asarray(r, np.float64) for r in rows]))
+        keys.append(key[mine])
+        rows = (frame[mine], *(records[f][mine] for f in _SIGHTED))
+        columns.append(np.stack([np.asarray(r, np.float64) for r in rows]))
     key = np.concatenate(keys) if keys else np.empty(0, np.int64)
     table = np.concatenate(columns, axis=1) if columns else np.empty((1 + len(_SIGHTED), 0))
     order = np.lexsort((table[0], key))
@@ -190,7 +191,7 @@ def _judge(
     planes: Mapping[str, Sums],
     around: Surroundings,
     sighted: Sighted,
-    frames: Sequence[FrameFacts],
+    scene: NDArray[np.int64],
     geometry: MosaicGeometry | None,
     background: float,
     spread: Mapping[str, float],
@@ -207,7 +208,7 @@ def _judge(
     black = around.model.black
     if geometry is not None:
         black = float(geometry.black[geometry.phase(row, col)])
-    share = _quiet_share(sighted, frames, background)
+    share = _quiet_share(sighted, scene, background)
     known = record(one.site, black, share, float(part.spread[one.index]), sighted, around)
     verdict = None
     if one.plane == "luma":
@@ -215,7 +216,7 @@ def _judge(
         verdict = jpeg_kind(known, mosaic_colour, spread.get(mosaic_colour, 0.0))
     verdict = verdict or classify(known, gaussian_threshold(evidence.size))
     strongest = int(part.beside[one.index])
-    scenes = max(len({frames[f].scene for f in sighted.frames}), _least_scenes(evidence, strongest))
+    scenes = max(np.unique(scene[sighted.frames]).size, _least_scenes(evidence, strongest))
     strength = float(part.strength[one.index])
     missing = _missing(scenes, strength)
     return Defect(
@@ -261,12 +262,13 @@ def _dated(
     background: float,
 ) -> list[Defect]:
     """Say when each was bad."""
+    if not entries:
+        return []
     seen = [sighted[one.plane, one.site] for one in found]
     if geometry is None:
         # Renderings are not linear: how strongly a defect shows in them is not told by its strength.
-        lives = [
-            date_plainly(s.frames, frames, d.kind, background) for d, s in zip(entries, seen, strict=True)
-        ]
+        plainly = PlainDates.of(frames)
+        lives = [plainly.date(s.frames, d.kind, background) for d, s in zip(entries, seen, strict=True)]
     else:
         model, white = mosaic_model(geometry), 0.99 * geometry.white
         shape = planes["mosaic"].shape
@@ -299,11 +301,10 @@ def _clearness(evidence: Sums, site: int) -> float:
     return weight / max(frames, 1.0)
 
 
-def _quiet_share(sighted: Sighted, frames: Sequence[FrameFacts], background: float) -> float:
+def _quiet_share(sighted: Sighted, scene: NDArray[np.int64], background: float) -> float:
     """Share of the frames in which a site did not stand out that lie in the time in which it seems bad."""
-    seen, bad = np.zeros((2, len(frames)), bool)
+    seen, bad = np.zeros((2, len(scene)), bool)
     seen[sighted.frames] = True
-    scene = np.array([frame.scene for frame in frames], np.int64)
     periods = date_site(seen, (), scene, background)
     for period in periods:
         first = 0 if period.last_good is None else period.first_bad

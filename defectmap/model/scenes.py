@@ -57,10 +57,19 @@ def level_at(framing: Framing, sites: NDArray[np.int64], shape: tuple[int, int])
     ndarray of shape (n,), float64
         In DN, black level included.
     """
-    blocks = np.frombuffer(framing.signature, np.int8).reshape(_SIDE, _SIDE)
+    return np.asarray(levels_at([framing], sites, shape)[0])
+
+
+def levels_at(
+    framings: Sequence[Framing], sites: NDArray[np.int64], shape: tuple[int, int]
+) -> NDArray[np.float64]:
+    """Return the same of several frames, of shape (frames, n)."""
+    blocks = np.frombuffer(b"".join(one.signature for one in framings), np.int8).reshape(-1, _SIDE * _SIDE)
     rows, cols = np.divmod(sites, shape[1])
-    part = blocks[rows * _SIDE // shape[0], cols * _SIDE // shape[1]]
-    return np.asarray(framing.level_dn + part * (framing.contrast_dn / 127.0), np.float64)
+    parts = blocks[:, rows * _SIDE // shape[0] * _SIDE + cols * _SIDE // shape[1]]
+    level = np.array([one.level_dn for one in framings], np.float64)
+    contrast = np.array([one.contrast_dn for one in framings], np.float64)
+    return np.asarray(level[:, None] + parts * (contrast / 127.0)[:, None])
 
 
 def signature(frame: RawFrame | JpegFrame) -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from defectmap.model.batches import batches, joined
 from defectmap.model.defects import Defect
 from defectmap.model.prediction import PLANES
 from defectmap.model.sensor import Grid
@@ -104,15 +105,17 @@ class FocalWatch:
             Index of the frame, and what stood out in it.
         """
         luma, zooms = PLANES.index("luma"), self.zooms
-        for index, records in sightings:
-            if zooms and np.isfinite(self._focal[index]):
-                mine = records[records["plane"] == luma]
+        for indices, several in batches(sightings):
+            frame, records = joined(indices, several)
+            told = (records["plane"] == luma) & np.isfinite(self._focal[frame])
+            if zooms and told.any():
+                frame, mine = frame[told], records[told]
                 rows, cols = np.divmod(mine["site"].astype(np.int64), self._grid.width)
                 near = self._cells[rows // _REACH + 1, cols // _REACH + 1]
                 size = np.abs(mine["value"] - mine["prediction"]) / mine["sigma"]
-                parts = (np.full(rows.size, index), rows, cols, size)
+                parts = (frame, rows, cols, size)
                 self._seen.append(np.stack([np.asarray(p[near], np.float64) for p in parts], axis=1))
-            yield index, records
+            yield from zip(indices, several, strict=True)
 
     def report(self) -> Wandering | None:
         """Return how defects move with the focal length; None where they do not, or nothing tells."""

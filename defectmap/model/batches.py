@@ -1,0 +1,31 @@
+"""Records of frames some frames at a time: what is done per frame would take longer than the records do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+TOGETHER = 256
+"""Frames whose records are looked at together."""
+
+_Seen = TypeVar("_Seen")
+
+
+def batches(frames: Iterable[tuple[int, _Seen]]) -> Iterator[tuple[tuple[int, ...], tuple[_Seen, ...]]]:
+    """Yield the indices of some frames, and what was seen in each, until all had their turn."""
+    waiting = iter(frames)
+    while some := tuple(islice(waiting, TOGETHER)):
+        indices, seen = zip(*some, strict=True)
+        yield indices, seen
+
+
+def joined(
+    indices: Iterable[int], records: tuple[NDArray[np.void], ...]
+) -> tuple[NDArray[np.int64], NDArray[np.void]]:
+    """Return records of several frames as one array, and the index of the frame of each."""
+    frame = np.repeat(np.array(list(indices), np.int64), [len(part) for part in records])
+    return frame, np.concatenate(records)
