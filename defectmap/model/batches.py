@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TypeVar
 
@@ -24,8 +24,21 @@ def batches(frames: Iterable[tuple[int, _Seen]]) -> Iterator[tuple[tuple[int, ..
 
 
 def joined(
-    indices: Iterable[int], records: tuple[NDArray[np.void], ...]
+    indices: Iterable[int], records: Sequence[NDArray[np.void]]
 ) -> tuple[NDArray[np.int64], NDArray[np.void]]:
-    """Return records of several frames as one array, and the index of the frame of each."""
+    """Return the frame of each record of several frames, and these records as one array.
+
+    Parameters
+    ----------
+    indices : iterable of int
+        Of the frames.
+    records : sequence of ndarray of shape (n,), structured dtype
+        Of each frame, at least one.
+    """
     frame = np.repeat(np.array(list(indices), np.int64), [len(part) for part in records])
-    return frame, np.concatenate(records)
+    dtype = records[0].dtype
+    if any(part.dtype is not dtype for part in records):
+        return frame, np.concatenate(records)
+    # As plain bytes: of records numpy compares the fields of each part with those of the next.
+    every: NDArray[np.void] = np.concatenate([part.view(f"V{dtype.itemsize}") for part in records])
+    return frame, every.view(dtype)

@@ -165,16 +165,20 @@ def decide(
     looked_at = {}
     if look_at is not None:
         here = np.array([look_at])
-        every = all_scores(here) | {"unlikely": unlikely.ravel()[here]}
-        looked_at = {name: float(one[0]) for name, one in every.items()}
+        shown = all_scores(here) | {"unlikely": unlikely.ravel()[here]}
+        looked_at = {name: float(one[0]) for name, one in shown.items()}
+    every = all_scores(found)
+    spread = scores.spread.standardised(sums, found)
+    said = scores.known["level"]
+    scores.planes.clear()  # by far the most of what is in memory; spans take some too
     return Candidates(
         sites=found,
         strength=unlikely.ravel()[found] / np.float32(asked),
-        scores=all_scores(found),
-        spread=scores.spread.standardised(sums, found),
+        scores=every,
+        spread=spread,
         beside=beside,
         structures=(*lines, *lattices),
-        span=_spans(found, unlikely, scores.known["level"], rules),
+        span=_spans(found, unlikely, said, rules),
         centres=scores.centres,
         counts=counts,
         asked=asked,

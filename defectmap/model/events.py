@@ -100,6 +100,47 @@ class _Ordered:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Bad:
+    """When entries may have been bad.
+
+    Attributes
+    ----------
+    since, until : ndarray of shape (periods,), int64
+        Microseconds between which each period may have lasted, neither included.
+    first : ndarray of shape (entries,), int64
+        Where the periods of each entry begin.
+    """
+
+    since: NDArray[np.int64]
+    until: NDArray[np.int64]
+    first: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> _Bad:
+        """Arrange the periods of entries."""
+        every = [periods_of(entry) for entry in entries]
+        bounds = np.iinfo(np.int64)
+        return cls(
+            np.array([_moments(p.last_good, bounds.min) for some in every for p in some], np.int64),
+            np.array([_moments(p.first_good, bounds.max) for some in every for p in some], np.int64),
+            np.cumsum([0, *(len(some) for some in every)])[:-1],
+        )
+
+    def at(self, moment: datetime | None) -> int:
+        """Return how many entries may have been bad at a moment (None: unknown, so all)."""
+        if moment is None or not self.first.size:
+            return int(self.first.size)
+        when = _moments(moment, 0)
+        there = (self.since < when) & (when < self.until)
+        return int(np.logical_or.reduceat(there, self.first).sum())
+
+
+def _moments(when: datetime | None, unknown: int) -> int:
+    """Return microseconds, or what stands for an unknown time."""
+    return unknown if when is None else int(np.datetime64(when, "us").astype(np.int64))
+
+
 def periods_of(entry: Entry) -> tuple[Period, ...]:
     """Return when an entry of a map was bad; a structure has one period."""
     if isinstance(entry, Defect):
@@ -131,34 +172,29 @@ def events(found: DefectMap, since: datetime, until: datetime) -> tuple[Event, .
         Sites that may have been bad from the first photo on have no onset.
     """
     entries = known_entries(found)
+    bad = _Bad.of(entries)
     result = []
     healings = []
     for entry in entries:
         for period in periods_of(entry):
             if period.last_good is not None:
-                result.append(_event("onset", entry, period, entries))
+                result.append(_event("onset", entry, period, bad))
             if period.last_bad is not None and period.first_good is not None:
                 healings.append(_Healing(entry, period, period.last_bad, period.first_good))
-    for remap, members in _remaps(healings, entries, (until - since).total_seconds()):
+    for remap, members in _remaps(healings, bad, (until - since).total_seconds()):
         result.append(remap)
         healings = [healing for healing in healings if healing not in members]
-    result += [_event("healing", one.entry, one.period, entries) for one in healings]
+    result += [_event("healing", one.entry, one.period, bad) for one in healings]
     return tuple(sorted(result, key=_moment))
 
 
-def _event(
-    kind: Literal["onset", "healing"], entry: Entry, period: Period, entries: Sequence[Entry]
-) -> Event:
+def _event(kind: Literal["onset", "healing"], entry: Entry, period: Period, bad: _Bad) -> Event:
     if kind == "onset":
         after, before, best = period.last_good, period.first_bad, period.onset
     else:
         after, before, best = period.last_bad, period.first_good, period.healed
-    of = sum(one.bad_on(before or after) for one in entries) if kind == "onset" else _bad_at(entries, after)
+    of = bad.at(before or after if kind == "onset" else after)
     return Event(kind, after, before, best, (entry,), of, confidence=period.confidence)
-
-
-def _bad_at(entries: Sequence[Entry], moment: datetime | None) -> int:
-    return sum(entry.bad_on(moment) for entry in entries)
 
 
 def _moment(event: Event) -> tuple[datetime, str, list[tuple[int, int]]]:
@@ -171,7 +207,7 @@ def _place(entry: Entry) -> tuple[int, int]:
 
 
 def _remaps(
-    healings: Sequence[_Healing], entries: Sequence[Entry], known_s: float
+    healings: Sequence[_Healing], bad: _Bad, known_s: float
 ) -> Iterator[tuple[Event, list[_Healing]]]:
     """Yield the remaps, the least likely by chance first, each with the healings that it explains."""
     left = list(healings)
@@ -192,7 +228,7 @@ def _remaps(
                 before,
                 inside,
                 tuple(sorted((one.entry for one in members), key=_place)),
-                _bad_at(entries, after),
+                bad.at(after),
                 exp(logarithm),
             ),
             members,

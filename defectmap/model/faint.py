@@ -115,7 +115,7 @@ def glimpses(
     parts = [np.empty((3, 0), np.int64)]
     for indices, several in batches(faint):
         least[list(indices)] = [seen.least for seen in several]
-        frame, records = joined(indices, tuple(seen.records for seen in several))
+        frame, records = joined(indices, [seen.records for seen in several])
         counts += np.bincount(np.abs(records["score"]), minlength=LOUDEST + 2)
         site = records["site"].astype(np.int64)
         mine = np.isin(site, wanted)
