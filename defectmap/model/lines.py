@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from defectmap.model.abreast import each, halves
 from defectmap.model.defects import Structure, StructureKind
+from defectmap.model.line_runs import standing_out
 from defectmap.model.scores import median_of
 
 VISIBLE_SIGMA = 0.5
@@ -317,7 +318,7 @@ def _scan(flat: _Plane, known: _Known, demanded: float, across: bool) -> Iterato
         ):
             own = slice(start, None, step)
             for sign in (1, -1):
-                for first, last in _segments(sign * values[own], free[own], least):
+                for first, last in standing_out(sign * values[own], free[own], least, _FEWEST):
                     begin, end = start + first * step, start + (last - 1) * step + 1
                     members = slice(begin, end, step)
                     strength = float(np.median((sign * values[members])[free[members]]))
@@ -350,45 +351,6 @@ def _promising(flat: _Plane, known: _Known, demanded: float, across: bool) -> ND
         )
         found.append(some[kernels.holding_runs(values, free, demands.astype(np.float32), _FEWEST)])
     return np.concatenate([near[:0], *found])
-
-
-def _segments(values: NDArray[np.float64], free: _Known, demanded: float) -> list[tuple[int, int]]:
-    """Return the runs [first, last) whose mean is at least `demanded`, in order.
-
-    A run goes on over gaps that tell less against it than `_FEWEST` healthy sites.
-    """
-    surplus = np.where(free, np.clip(values, -0.5 * demanded, 1.5 * demanded) - 0.5 * demanded, 0.0)
-    least = _FEWEST * 0.5 * demanded
-    found = []
-    waiting = [(0, surplus.size)]
-    while waiting:
-        begin, end = waiting.pop()
-        if end - begin < _FEWEST:
-            continue
-        first, last, total = _largest(surplus[begin:end])
-        if total < least:
-            continue
-        first, last = begin + first, begin + last
-        gap_first, gap_last, gap = _largest(-surplus[first:last])
-        if gap >= least:
-            waiting += [(begin, first + gap_first), (first + gap_last, end)]
-            continue
-        waiting += [(begin, first), (last, end)]
-        inside = free[first:last]
-        mean = np.clip(values[first:last][inside], -0.5 * demanded, 1.5 * demanded).mean()
-        telling = np.count_nonzero(surplus[first:last] > 0)
-        if telling >= _FEWEST and mean >= demanded:
-            found.append((first, last))
-    return sorted(found)
-
-
-def _largest(values: NDArray[np.float64]) -> tuple[int, int, float]:
-    """Return the run [first, last) of the largest sum, and that sum."""
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    rise = sums - np.minimum.accumulate(sums)
-    last = int(np.argmax(rise))
-    first = last - int(np.argmin(sums[last::-1])) if last else 0
-    return first, last, float(rise[last])
 
 
 def _without_echoes(
