@@ -1,7 +1,7 @@
 """JPEG files decoded to luma and chroma as they are stored: no colour conversion, no turning.
 
-Pillow hands the planes over as libjpeg-turbo decodes them (its `draft` mode), so luma is bit for bit what the
-camera coded.
+Luma is bit for bit what the camera coded, as libjpeg's exact inverse transform gives it. The usual kinds are
+decoded by this package itself, all others by Pillow, to the same planes.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from PIL.JpegImagePlugin import JpegImageFile
 
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media.jpegheader import JpegHeader, read_header
+from defectmap.media.jpegplanes import decode_planes
 from defectmap.model.frame import JpegFrame
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ def decode_jpeg(data: bytes) -> JpegFrame:
     """
     header = read_header(data)
     _refuse_unsuitable(header)
+    return decode_planes(data) or _decode_by_pillow(data, header)
+
+
+def _decode_by_pillow(data: bytes, header: JpegHeader) -> JpegFrame:
     # Only what codes the picture: Pillow need not parse, and warn of, anything else.
     alone = io.BytesIO(header.coding + data[header.scan : header.end])
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from defectmap.errors import FailedPhotoError
 
@@ -29,8 +29,8 @@ class JpegHeader:
         Whether there is a JFIF marker.
     adobe_transform : int or None
         Colour transform of the Adobe marker: 0 none, 1 YCbCr, 2 YCCK; None without the marker.
-    scan, end : int
-        File offsets of the first scan's marker and behind the end of the picture.
+    scan : int
+        File offset of the first scan's marker.
     coding : bytes
         The file up to `scan` without what only describes the photo (Exif, XMP, colour profile, comments):
         with the bytes from `scan` to `end` behind it, a whole JPEG of the same picture.
@@ -43,8 +43,13 @@ class JpegHeader:
     jfif: bool
     adobe_transform: int | None
     scan: int
-    end: int
     coding: bytes
+    _data: bytes = field(repr=False, compare=False)
+
+    @property
+    def end(self) -> int:
+        """File offset behind the end of the picture; it is looked for in the whole scan."""
+        return self._data.find(_END_OF_IMAGE, self.scan) + len(_END_OF_IMAGE)
 
     @property
     def is_rgb(self) -> bool:
@@ -105,7 +110,6 @@ def _parse(data: bytes) -> JpegHeader:
         at += 2 + length
     if frame is None or 0 in frame[:2]:
         raise FailedPhotoError("has a corrupt JPEG header: no picture size")
-    end = data.find(_END_OF_IMAGE, at)
-    if end < 0:
+    if data.rfind(_END_OF_IMAGE, at) < 0:  # from behind, where it nearly always is
         raise FailedPhotoError("ends too early: its JPEG data have no end marker")
-    return JpegHeader(*frame, jfif, adobe_transform, at, end + 2, b"".join(coding))
+    return JpegHeader(*frame, jfif, adobe_transform, at, b"".join(coding), data)

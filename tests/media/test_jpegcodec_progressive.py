@@ -24,7 +24,7 @@ from defectmap.media.jpegcodec import (
 )
 from defectmap.media.jpegcodec.mpf import segments
 from defectmap.media.jpegcodec.optimal import optimal_table
-from defectmap.media.jpegcodec.picture import _ZIGZAG
+from defectmap.media.jpegcodec.picture import ZIGZAG
 from defectmap.media.jpegcodec.tables import huffman_table
 
 
@@ -112,7 +112,7 @@ def test_jpeglib(name, tmp_path):
         size = patch.header.components[component]
         rows, cols = -(-size.height // 8), -(-size.width // 8)
         meant = np.array([[patch._block(component, r, c) for c in range(cols)] for r in range(rows)])
-        got = plane[:rows, :cols].reshape(rows, cols, 64)[..., _ZIGZAG]
+        got = plane[:rows, :cols].reshape(rows, cols, 64)[..., ZIGZAG]
         assert ((got == meant) | ((got == 0) & (np.abs(meant) == 1))).all()
 
 

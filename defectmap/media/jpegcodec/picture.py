@@ -25,7 +25,7 @@ def _zigzag() -> NDArray[np.intp]:
     return np.array([8 * r + c for r, c in cells], np.intp)
 
 
-_ZIGZAG: Final = _zigzag()
+ZIGZAG: Final = _zigzag()
 _FREQUENCY: Final = np.arange(8)[:, None]
 _DCT: Final[Floats] = np.cos((2 * np.arange(8) + 1) * _FREQUENCY * np.pi / 16) / np.where(
     _FREQUENCY, 2, 8**0.5
@@ -158,7 +158,7 @@ class BlockPicture(ABC):
         cols = range(left // 8, (left + width - 1) // 8 + 1)
         blocks = np.stack([self._block(component, row, col) for row in rows for col in cols])
         coefficients = np.zeros(blocks.shape)
-        coefficients[:, _ZIGZAG] = blocks * chosen.quantisation
+        coefficients[:, ZIGZAG] = blocks * chosen.quantisation
         squares = _DCT.T @ coefficients.reshape(len(rows), len(cols), 8, 8) @ _DCT + 128.0
         whole = squares.swapaxes(1, 2).reshape(8 * len(rows), 8 * len(cols))
         up, across = top - 8 * rows[0], left - 8 * cols[0]
@@ -182,7 +182,7 @@ class BlockPicture(ABC):
         up, across = delta.top - 8 * row, delta.left - 8 * col
         canvas[up : up + height, across : across + width] = delta.values
         squares = canvas.reshape(rows, 8, cols, 8).swapaxes(1, 2)
-        spectra = (_DCT @ squares @ _DCT.T).reshape(rows, cols, 64)[..., _ZIGZAG]
+        spectra = (_DCT @ squares @ _DCT.T).reshape(rows, cols, 64)[..., ZIGZAG]
         changes = np.rint(spectra / chosen.quantisation).astype(np.int32)
         for i, j in np.argwhere(changes.any(axis=2)).tolist():
             yield row + i, col + j, changes[i, j]
