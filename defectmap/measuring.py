@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from defectmap.errors import FailedPhotoError, PhotoError, SkippedPhotoError
-from defectmap.media.discover import FoundFile, content_digest, read_photo, sniff
+from defectmap.media.discover import FoundFile, Stamp, content_digest, read_stamped, sniff
 from defectmap.model.evidence import Widened
 from defectmap.model.faint import FaintSightings
 from defectmap.model.frame import Conditions, JpegFrame, RawFrame
@@ -56,6 +56,8 @@ class Photo:
     conditions : Conditions
     size : tuple of int or None
         Width and height as the header of a JPEG gives them.
+    stamp : tuple of int or None
+        With the same stamp the file has the same content, see `read_stamped`.
     """
 
     file: FoundFile
@@ -64,6 +66,7 @@ class Photo:
     identity: SensorIdentity
     conditions: Conditions
     size: tuple[int, int] | None
+    stamp: Stamp | None = None
 
     @property
     def year(self) -> int:
@@ -154,7 +157,7 @@ def identify(file: FoundFile) -> Photo | Trouble:
 
     digest = None
     try:
-        data = read_photo(file.path)
+        data, stamp = read_stamped(file.path)
         digest = content_digest(data)
         kind = sniff(data)
         if kind is None:
@@ -165,7 +168,7 @@ def identify(file: FoundFile) -> Photo | Trouble:
     except PhotoError as error:
         return Trouble(file, error.reason, isinstance(error, FailedPhotoError), digest)
     size = (info.width, info.height) if info.width and info.height else None
-    return Photo(file, digest, kind, info.identity, info.conditions, size)
+    return Photo(file, digest, kind, info.identity, info.conditions, size, stamp)
 
 
 def decode(data: bytes, kind: StreamKind) -> RawFrame | JpegFrame:
@@ -240,8 +243,9 @@ def frame_shape(frame: RawFrame | JpegFrame) -> tuple[int, ...]:
 def _decoded(photo: Photo, troubles: list[Trouble]) -> RawFrame | JpegFrame | None:
     digest = None
     try:
-        data = read_photo(photo.file.path)
-        if content_digest(data) != photo.digest:
+        data, stamp = read_stamped(photo.file.path)
+        same = stamp is not None and stamp == photo.stamp
+        if not same and content_digest(data) != photo.digest:
             raise FailedPhotoError("changed while it was being read: ingest it again")
         # From here on the trouble is with the content, and stays.
         digest = photo.digest

@@ -95,7 +95,7 @@ def test_second_ingest_opens_no_photo(
     def never(path: Path) -> bytes:
         raise AssertionError(f"{path} was opened")
 
-    monkeypatch.setattr("defectmap.measuring.read_photo", never)
+    monkeypatch.setattr("defectmap.measuring.read_stamped", never)
     (outcome,) = take_in(catalog_path, [library[0]])
     assert (outcome.ingested, outcome.known) == (0, 40)
     assert_same(reference, catalog_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ ORIGINALS_FOLDER = "defectmap-originals"
 LARGEST_BYTES = 1 << 30
 
 DIGEST_BYTES = 32
+
+_UNSETTLED_NS = 5_000_000_000
+"""A file that changed so short a time before may change once more without its times telling."""
 
 _HEAD_BYTES = 64
 _RAW_HEADS = (
@@ -155,12 +159,27 @@ def _trouble(error: OSError | ValueError) -> str:
     return f"cannot be read: {text[:1].lower()}{text[1:]}"
 
 
+Stamp = tuple[int, ...]
+
+
 def read_photo(path: Path) -> bytes:
+    """Read a whole file, unless its first bytes are not those of a photo; see :func:`read_stamped`."""
+    return read_stamped(path)[0]
+
+
+def read_stamped(path: Path) -> tuple[bytes, Stamp | None]:
     """Read a whole file, unless its first bytes are not those of a photo.
 
     Parameters
     ----------
     path : Path
+
+    Returns
+    -------
+    data : bytes
+    stamp : tuple of int or None
+        Device, number, size and times of the file: with the same stamp it has the same content. None where
+        that cannot be told, since the file changed only just now, or while it was read.
 
     Raises
     ------
@@ -182,10 +201,18 @@ def read_photo(path: Path) -> bytes:
             if status.st_size > LARGEST_BYTES:
                 raise FailedPhotoError(f"is larger than any photo: {status.st_size >> 20} MiB")
             file.seek(0)
-            return file.readall()
+            data = file.readall()
+            return data, _stamp(status, os.fstat(file.fileno()))
     except (OSError, ValueError, MemoryError) as error:
         reason = "does not fit into memory" if isinstance(error, MemoryError) else _trouble(error)
         raise FailedPhotoError(reason) from error
+
+
+def _stamp(before: os.stat_result, after: os.stat_result) -> Stamp | None:
+    # The time of change of a file's record cannot be set by a program, as that of its content can.
+    stamps = [(s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for s in (before, after)]
+    settled = max(after.st_mtime_ns, after.st_ctime_ns) < time.time_ns() - _UNSETTLED_NS
+    return stamps[0] if settled and stamps[0] == stamps[1] else None
 
 
 def _open_without_waiting(path: str, flags: int) -> int:

@@ -39,8 +39,8 @@ _int = np.int32
 def squeeze(scan, escapes, clean, ends):
     """Take out stuffing and restart markers up to any other marker.
 
-    `escapes` are the places of FF in `scan`; `ends` receives the end of each segment in `clean`. Returns where
-    the other marker begins; -1 without one, and where restart markers are not as they should be.
+    `escapes` are the places of FF in `scan`; `ends` receives the end of each segment in `clean`. Returns
+    where the other marker begins; -1 without one, and where restart markers are not as they should be.
     """
     out, segment, last = np.int64(0), np.int64(0), len(ends) - 1
     begin = np.int64(0)
@@ -91,8 +91,8 @@ def index_codes(lookup, long, short):
 def _filled(clean, at, window, held):
     """Fill a window up to 56 bits or more.
 
-    The first `held` of its bits are those before byte `at` that are not used yet. It takes no branch, and which
-    bytes it takes does not hang on the code read last.
+    The first `held` of its bits are those before byte `at` that are not used yet. It takes no branch, and
+    which bytes it takes does not hang on the code read last.
     """
     word = (
         np.uint64(clean[at]) << np.uint64(56)
@@ -124,10 +124,10 @@ def decode_planes(
 ):
     """Decode all units into `planes`, eight samples at a time; return whether the stream is sound.
 
-    `lines` (int16) holds the coefficients of a row of units, all first ones of a component before all second
-    ones, so that blocks are transformed side by side, and from `work` on room for that. `steps` and `places`, by
-    component and number of the coefficient from 1 on, say what to multiply it with and where it belongs; numbers
-    beyond 64 go to waste.
+    `lines` (int16) holds the coefficients of a row of units, all first ones of a component before all
+    second ones, so that blocks are transformed side by side, and from `work` on room for that. `steps` and
+    `places`, by component and number of the coefficient from 1 on, say what to multiply it with and where it
+    belongs; numbers beyond 64 go to waste.
     """
     at, window, held = np.uint64(0), np.uint64(0), np.uint64(0)
     limit = np.uint64(0)
@@ -226,7 +226,7 @@ def _size(value):
 
 @nb.njit(inline="always")
 def _transform(lines, here, far, shift, there, next_to, size):
-    """Transform eight values of `size` blocks, leave `shift` bits away, and return the bits of their sizes."""
+    """Transform eight values of `size` blocks, leave `shift` bits away; return the bits of their sizes."""
     seen = np.int32(0)
     a0, a1 = _part(lines, here, far, 0, size), _part(lines, here, far, 1, size)
     a2, a3 = _part(lines, here, far, 2, size), _part(lines, here, far, 3, size)

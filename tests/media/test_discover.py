@@ -4,6 +4,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,15 @@ from hypothesis import strategies as st
 
 from defectmap.errors import FailedPhotoError, SkippedPhotoError
 from defectmap.media import discover as discover_module
-from defectmap.media.discover import FoundFile, TroubledFile, content_digest, discover, read_photo, sniff
+from defectmap.media.discover import (
+    FoundFile,
+    TroubledFile,
+    content_digest,
+    discover,
+    read_photo,
+    read_stamped,
+    sniff,
+)
 
 DATA = Path(__file__).parents[2] / ".." / "shared" / "data"
 JPEG = b"\xff\xd8\xff\xe0" + bytes(100)
@@ -296,3 +305,28 @@ def test_what_sqlite_keeps_beside_a_catalog_is_passed_over(tmp_path: Path) -> No
     ):
         (tmp_path / name).write_bytes(b"")
     assert [found.path.name for found in discover([tmp_path])] == ["a.jpg", "catalog.sqlite"]
+
+
+def test_a_stamp_tells_a_changed_file_even_if_its_time_was_set_back(tmp_path, monkeypatch) -> None:
+    """With the same stamp a file is the same; one of the same size and time of change is not."""
+    monkeypatch.setattr(discover_module, "_UNSETTLED_NS", 0)
+    path = tmp_path / "a.jpg"
+    path.write_bytes(JPEG)
+    time.sleep(0.05)  # longer than the steps of a file system's clock
+    before = path.stat()
+    data, stamp = read_stamped(path)
+    assert data == JPEG
+    assert stamp is not None
+    assert read_stamped(path)[1] == stamp
+    path.write_bytes(JPEG[:-1] + b"!")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    time.sleep(0.05)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    assert read_stamped(path)[1] not in {None, stamp}
+
+
+def test_a_file_that_changed_just_now_has_no_stamp(tmp_path: Path) -> None:
+    """A file may change again within one step of the clock: while it is new, no stamp vouches for it."""
+    path = tmp_path / "a.jpg"
+    path.write_bytes(JPEG)
+    assert read_stamped(path) == (JPEG, None)
