@@ -49,3 +49,15 @@ def test_offsets_of_each_phase_are_as_good_as_common_ones(pattern) -> None:
         rows = (padded, 2, offsets, once, 3, np.float32(0.09), np.int32(15000))
         tables.append(unrest_narrowings(rows, 256, 300, 2, 0))
     assert np.array_equal(*tables)
+
+
+def test_large_frames_are_told_by_fewer_rows() -> None:
+    """A tall plane gives about the noise and the factors of its upper part, seen by more rows."""
+    tall = np.random.default_rng(2).normal(2000, 12.0, (2052, 124)).round().astype(np.uint16)
+    found = []
+    for height in (1024, 2048):
+        variance, shift = noise_by_level(tall[: height + 4], 2, height, 120, OFFSETS, 2, 100.0, 0.25)
+        rows = (tall[: height + 4], 2, OFFSETS, variance, shift, np.float32(0.09), np.int32(15000))
+        factors = unrest_narrowings(rows, height, 120, 2, 0).view(np.float32)
+        found.append((variance[4000 >> shift], np.median(factors)))
+    assert found[0] == pytest.approx(found[1], rel=0.1)
