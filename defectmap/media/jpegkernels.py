@@ -32,8 +32,6 @@ _END = 80
 _WILD = 1 << 14
 """No picture has coefficients as large; on these the versions of libjpeg disagree."""
 
-_int = np.int32
-
 
 @nb.njit(cache=True, nogil=True)
 def squeeze(scan, escapes, clean, ends):
@@ -157,7 +155,7 @@ def decode_planes(
                 entry = np.uint64(longs[plan[b, DC], window >> np.uint64(48)])
                 if entry == np.uint64(0):
                     return False
-                dc[component] += _int(_value(window, entry))
+                dc[component] += np.int32(_value(window, entry))
                 lines[first] = np.int16(dc[component] * step[1])
                 window <<= entry & np.uint64(31)
                 held -= entry & np.uint64(31)
@@ -169,7 +167,7 @@ def decode_planes(
                         entry = np.uint64(longs[table, window >> np.uint64(48)])
                         if entry == np.uint64(0):
                             return False
-                    value = _int(_value(window, entry))
+                    value = np.int32(_value(window, entry))
                     window <<= entry & np.uint64(31)
                     held -= entry & np.uint64(31)
                     k += entry >> np.uint64(9)
@@ -177,7 +175,7 @@ def decode_planes(
                 if np.uint64(64) < k < np.uint64(_END):
                     return False
         for i in range(work):
-            wild |= _int(lines[i] ^ (lines[i] >> 15))
+            wild |= np.int32(lines[i] ^ (lines[i] >> 15))
         for component in range(len(layout)):
             size, stride = layout[component, BLOCKS], layout[component, STRIDE]
             for v in range(layout[component, DOWN]):
@@ -190,16 +188,12 @@ def decode_planes(
                     else:
                         here, far, shift = work + (i - 8) * 8 * size, size, 18
                         there, next_to = work + 64 * size, size
-                    wild |= _transform(lines, here, far, _int(shift), there, next_to, size)
+                    wild |= _transform(
+                        lines, here, np.uint64(far), np.int32(shift), there, np.uint64(next_to), size
+                    )
                     if i >= 8:
-                        _pack(lines, there, size, planes[to + (i - 8) * size :][:size])
+                        _pack(lines, there, np.uint64(size), size, planes, to + (i - 8) * size)
     return at * np.uint64(8) - held <= limit * np.uint64(8) and wild < _WILD
-
-
-@nb.njit(inline="always")
-def _part(flat, start, step, number, size):
-    start += number * step
-    return flat[start : start + size]
 
 
 def _in_32_bits(operation):
@@ -226,26 +220,31 @@ def _size(value):
 
 @nb.njit(inline="always")
 def _transform(lines, here, far, shift, there, next_to, size):
-    """Transform eight values of `size` blocks, leave `shift` bits away; return the bits of their sizes."""
+    """Transform eight values of each of `size` blocks, less `shift` bits; return the bits of their sizes.
+
+    Those of the same block are `far` apart, and what is made of them `next_to`.
+    """
     seen = np.int32(0)
-    a0, a1 = _part(lines, here, far, 0, size), _part(lines, here, far, 1, size)
-    a2, a3 = _part(lines, here, far, 2, size), _part(lines, here, far, 3, size)
-    a4, a5 = _part(lines, here, far, 4, size), _part(lines, here, far, 5, size)
-    a6, a7 = _part(lines, here, far, 6, size), _part(lines, here, far, 7, size)
-    o0, o1 = _part(lines, there, next_to, 0, size), _part(lines, there, next_to, 1, size)
-    o2, o3 = _part(lines, there, next_to, 2, size), _part(lines, there, next_to, 3, size)
-    o4, o5 = _part(lines, there, next_to, 4, size), _part(lines, there, next_to, 5, size)
-    o6, o7 = _part(lines, there, next_to, 6, size), _part(lines, there, next_to, 7, size)
     half = np.int32(1) << np.int32(shift - 1)
     for b in range(size):
-        e2, e6 = np.int32(a2[b]), np.int32(a6[b])
+        a0, o0 = np.uint64(here + b), np.uint64(there + b)
+        a1, o1 = a0 + far, o0 + next_to
+        a2, o2 = a1 + far, o1 + next_to
+        a3, o3 = a2 + far, o2 + next_to
+        a4, o4 = a3 + far, o3 + next_to
+        a5, o5 = a4 + far, o4 + next_to
+        a6, o6 = a5 + far, o5 + next_to
+        a7, o7 = a6 + far, o6 + next_to
+        e2, e6 = np.int32(lines[a2]), np.int32(lines[a6])
         z1 = _times(_plus(e2, e6), np.int32(4433))
         t2, t3 = _minus(z1, _times(e6, np.int32(15137))), _plus(z1, _times(e2, np.int32(6270)))
-        t0 = _plus(_times(_plus(np.int32(a0[b]), np.int32(a4[b])), np.int32(8192)), half)
-        t1 = _plus(_times(_minus(np.int32(a0[b]), np.int32(a4[b])), np.int32(8192)), half)
+        e0, e4 = np.int32(lines[a0]), np.int32(lines[a4])
+        t0 = _plus(_times(_plus(e0, e4), np.int32(8192)), half)
+        t1 = _plus(_times(_minus(e0, e4), np.int32(8192)), half)
         even0, even3 = _plus(t0, t3), _minus(t0, t3)
         even1, even2 = _plus(t1, t2), _minus(t1, t2)
-        d7, d5, d3, d1 = np.int32(a7[b]), np.int32(a5[b]), np.int32(a3[b]), np.int32(a1[b])
+        d1, d3 = np.int32(lines[a1]), np.int32(lines[a3])
+        d5, d7 = np.int32(lines[a5]), np.int32(lines[a7])
         z3, z4 = _plus(d7, d3), _plus(d5, d1)
         z5 = _times(_plus(z3, z4), np.int32(9633))
         z1, z2 = _times(_plus(d7, d1), np.int32(-7373)), _times(_plus(d5, d3), np.int32(-20995))
@@ -256,16 +255,16 @@ def _transform(lines, here, far, shift, there, next_to, size):
         odd0 = _plus(_plus(_times(d1, np.int32(12299)), z1), z4)
         r0 = _shifted(_plus(even0, odd0), shift)
         r7 = _shifted(_minus(even0, odd0), shift)
-        o0[b], o7[b] = r0, r7
+        lines[o0], lines[o7] = r0, r7
         r1 = _shifted(_plus(even1, odd1), shift)
         r6 = _shifted(_minus(even1, odd1), shift)
-        o1[b], o6[b] = r1, r6
+        lines[o1], lines[o6] = r1, r6
         r2 = _shifted(_plus(even2, odd2), shift)
         r5 = _shifted(_minus(even2, odd2), shift)
-        o2[b], o5[b] = r2, r5
+        lines[o2], lines[o5] = r2, r5
         r3 = _shifted(_plus(even3, odd3), shift)
         r4 = _shifted(_minus(even3, odd3), shift)
-        o3[b], o4[b] = r3, r4
+        lines[o3], lines[o4] = r3, r4
         seen |= (_size(r0) | _size(r7) | _size(r1) | _size(r6)) | (
             _size(r2) | _size(r5) | _size(r3) | _size(r4)
         )
@@ -278,16 +277,16 @@ def _sample(value, shift):
 
 
 @nb.njit(inline="always")
-def _pack(lines, here, size, samples):
+def _pack(lines, here, far, size, samples, to):
     """Put eight samples of each block side by side, the first in the lowest byte."""
-    a0, a1 = _part(lines, here, size, 0, size), _part(lines, here, size, 1, size)
-    a2, a3 = _part(lines, here, size, 2, size), _part(lines, here, size, 3, size)
-    a4, a5 = _part(lines, here, size, 4, size), _part(lines, here, size, 5, size)
-    a6, a7 = _part(lines, here, size, 6, size), _part(lines, here, size, 7, size)
     for b in range(size):
-        low = _sample(a0[b], 0) | _sample(a1[b], 8) | _sample(a2[b], 16) | _sample(a3[b], 24)
-        high = _sample(a4[b], 0) | _sample(a5[b], 8) | _sample(a6[b], 16) | _sample(a7[b], 24)
-        samples[b] = np.uint64(low) | np.uint64(high) << np.uint64(32)
+        a0 = np.uint64(here + b)
+        a1, a2, a3 = a0 + far, a0 + far + far, a0 + far + far + far
+        a4 = a2 + far + far
+        a5, a6, a7 = a4 + far, a4 + far + far, a4 + far + far + far
+        low = _sample(lines[a0], 0) | _sample(lines[a1], 8) | _sample(lines[a2], 16) | _sample(lines[a3], 24)
+        high = _sample(lines[a4], 0) | _sample(lines[a5], 8) | _sample(lines[a6], 16) | _sample(lines[a7], 24)
+        samples[np.uint64(to + b)] = np.uint64(low) | np.uint64(high) << np.uint64(32)
 
 
 @nb.njit(cache=True, nogil=True, error_model="numpy")
