@@ -148,7 +148,7 @@ def explain(
         noise = photo_noise(catalog, stream)
         clock = BodyClock.of(catalog.frames.moments(sensor.id))
         frames = catalog.frames.of_stream(stream.id, signatures=False)
-        sites = _sites(stream, row, col)
+        sites = flat_sites(stream, row, col)
         shown = _shown(catalog, stream, sites)
         expected = [
             frame.id
@@ -178,8 +178,8 @@ def explain(
         )
 
 
-def _sites(stream: StreamRecord, row: int, col: int) -> dict[str, int]:
-    """Return the flat site in each plane; none for a border that holds no picture."""
+def flat_sites(stream: StreamRecord, row: int, col: int) -> dict[str, int]:
+    """Return the flat site of a place in each plane; none for a border that holds no picture."""
     geometry = stream.geometry
     if geometry is None:
         half = -(-stream.grid.width // 2)

@@ -308,7 +308,7 @@ class Planner:
             form,
             tuple(s for s in known.structures if not s.lists_members),
             registrations=_registrations(revision, stream.grid),
-            footprints=_footprints(revision, stream.grid),
+            footprints=known_footprints(revision, stream.grid),
         )
         planned = replace(blank, output=destination, repaired=sites, status="planned", reason=note)
         return Step(planned, task, revision.id, original.frame_id, replaces)
@@ -396,7 +396,7 @@ class Planner:
         )
 
 
-def _footprints(revision: Revision, grid: Grid) -> Footprints:
+def known_footprints(revision: Revision, grid: Grid) -> Footprints:
     """Return the footprints that were learned for a map, none where it was made without."""
     for source in revision.content.provenance.get("streams", ()):
         if (source["kind"], source["height"], source["width"]) == (grid.kind, grid.height, grid.width):

@@ -146,6 +146,21 @@ def correct_all(tasks: Sequence[Correction], workers: int) -> Generator[Correcte
         crew.close()
 
 
+def corrected_frame(frame: RawFrame, task: Correction) -> tuple[RawFrame, Sites]:
+    """Return a raw frame with the sites replaced that it shows to be bad, and those that really changed.
+
+    Parameters
+    ----------
+    frame : RawFrame
+        On the grid of the task.
+    task : Correction
+        Its `source` and `digest` do not count.
+    """
+    sites = mosaic_sites(frame, task.defects, task.conditions.captured)
+    lines = line_sites(frame, [s for s in task.structures if s.is_line])
+    return _fixed(frame, tuple(sorted({*sites, *lines})), task)
+
+
 class _Crew:
     """Processes that correct; made anew after one of them died."""
 
@@ -210,9 +225,7 @@ def _correct_raw(data: bytes, task: Correction) -> Corrected:
             f"stores {frame.grid.width} x {frame.grid.height} photosites, but the map is of "
             f"{task.grid.width} x {task.grid.height}"
         )
-    sites = mosaic_sites(frame, task.defects, task.conditions.captured)
-    lines = line_sites(frame, [s for s in task.structures if s.is_line])
-    fixed, changed = _fixed(frame, tuple(sorted({*sites, *lines})), task)
+    fixed, changed = corrected_frame(frame, task)
     if not changed:
         return Corrected(None, (), "shows none of its known defects")
     note = ""
