@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from defectmap import __version__
-from defectmap.cli import demonstrating, exchanging, fixing, ingesting, keeping, listing, telling
+from defectmap.cli import demonstrating, exchanging, fixing, ingesting, keeping, listing, reporting, telling
 from defectmap.cli.session import INTERRUPTED, Session, ends_well
 from defectmap.cli.terminal import Terminal
 
@@ -41,6 +41,7 @@ for _command in (
     listing.defects,
     telling.history,
     telling.explain,
+    reporting.report,
     fixing.fix,
     fixing.undo,
     fixing.patch,
