@@ -23,8 +23,8 @@ from defectmap.errors import DefectmapError
 from defectmap.model.prediction import Rows
 from defectmap.model.tally import Arrays, Shelf, Types
 
-_BATCH = 16
-"""Frames added together: their readings and the sums are written and read once for so many."""
+_MOST_WAITING_BYTES = 1 << 29
+"""Of readings: sums are written and read once for so many."""
 
 
 class SpoolDesk:
@@ -41,11 +41,15 @@ class SpoolDesk:
         From its methods, if files cannot be written.
     """
 
-    batch = _BATCH
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._waiting: FileIO | None = None
+        self._end = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether much waits."""
+        return self._end >= _MOST_WAITING_BYTES
 
     def shelf(self, shape: tuple[int, int], types: Types) -> Shelf:
         """Make a file of sums."""
@@ -61,15 +65,15 @@ class SpoolDesk:
             # Nobody else needs it; where an open file cannot be removed, it goes with the folder.
             with suppress(OSError):
                 place.unlink()
-        start = self._waiting.seek(0, os.SEEK_CUR)
+        start = self._waiting.seek(self._end)
         with _explained(self._folder):
             _write(self._waiting, readings)
+        self._end += readings.nbytes
         return _WaitingRows(self._waiting, start, readings.shape, readings.dtype)
 
     def clear(self) -> None:
         """Let the next readings take the place of those before."""
-        if self._waiting is not None:
-            self._waiting.seek(0)
+        self._end = 0
 
 
 class SpooledSums(dict[str, Any]):

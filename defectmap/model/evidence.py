@@ -32,7 +32,7 @@ FIELDS: Mapping[str, np.dtype[Any]] = {
     "value_sum": np.dtype(np.uint64),  # DN
     "value_sumsq": np.dtype(np.uint64),  # DN squared
     "z_sum": np.dtype(np.int32),  # score clipped at +-5, in sixteenths
-    "z_sumsq": np.dtype(np.uint32),
+    "z_sumsq": np.dtype(np.uint32),  # its square, rounded to sixteenths too
     "hot_sum": np.dtype(np.int64),  # clipped score x weight of a dark current: exposure time x gain / sigma
     "hot_weight": np.dtype(np.uint64),  # that weight squared
     "offset_sum": np.dtype(np.int64),  # clipped score x weight of an offset: gain / sigma
@@ -119,7 +119,7 @@ class PlaneEvidence:
     @property
     def z(self) -> WelfordState:
         """Welford state of the clipped score in standard deviations."""
-        state = WelfordState.from_sums(self.sums["n"], self.sums["z_sum"], self.sums["z_sumsq"])
+        state = WelfordState.from_sums(self.sums["n"], self.sums["z_sum"], Z_UNIT * self.sums["z_sumsq"])
         return WelfordState(state.n, state.mean / Z_UNIT, state.m2 / Z_UNIT**2)
 
 

@@ -245,10 +245,13 @@ def activity_histogram(  # type: ignore[no-untyped-def]
     outer,
     inner,
     step,
+    margin,
     classes,
     histogram,
 ):
     """Count scores by sign, class of activity and size on every `step`-th row into `histogram`.
+
+    As many columns as `margin` are left out on each side.
 
     `histogram` (2, classes, scores): those above 0 first; 0 counts on both sides.
     """
@@ -275,7 +278,7 @@ def activity_histogram(  # type: ignore[no-untyped-def]
                 for c in range(width):  # a slice would take seconds to compile
                     own[c] = score[c]
         _activity_row(wide, narrow, outer, inner, inside, activity)
-        for c in range(width):
+        for c in range(margin, width - margin):
             if own[c] != _SILENT:
                 size = min(abs(np.int32(own[c])), last)
                 histogram[np.uint32(own[c] < 0), classes[np.uint16(activity[c])], np.uint32(size)] += 1

@@ -240,7 +240,7 @@ class _SpreadSamples:
 
 def _variance(sums: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
     n = np.maximum(sums["n"], 1.0)
-    return np.asarray(sums["z_sumsq"] / n - (sums["z_sum"] / n) ** 2)
+    return np.asarray(Z_UNIT * (sums["z_sumsq"] / n) - (sums["z_sum"] / n) ** 2)
 
 
 def _sample(plane: NDArray[Any], period: tuple[int, int]) -> NDArray[Any]:

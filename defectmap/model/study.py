@@ -81,7 +81,7 @@ class Gatherer:
         seen = framing(frame)
         counted = self._every_frame or self._is_new_scene(seen.signature)
         self._waiting.append(_Waiting(planes_of(frame, self._desk.keep), conditions, seen, counted))
-        if len(self._waiting) >= self._desk.batch:
+        if self._desk.full or len(self._waiting) == TALLY_FRAMES:
             self._sum()
 
     def witnesses(self) -> list[Witness]:

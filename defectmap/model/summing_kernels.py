@@ -64,6 +64,12 @@ def _clipped(z):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", cache=True)
+def _sixteenths(z):  # type: ignore[no-untyped-def]
+    """Square a score in sixteenths."""
+    return (z * z + np.int32(Z_UNIT // 2)) >> np.int32(4)
+
+
+@njit(inline="always", cache=True)
 def _known(value, z):  # type: ignore[no-untyped-def]
     return np.uint32(0) if z == Z_INVALID else np.uint32(value)
 
@@ -88,7 +94,7 @@ def _add_scores(z, z_sum, z_sumsq):  # type: ignore[no-untyped-def]
     for c in range(z_sum.shape[0]):
         i, j, k, m = _clipped(s[c]), _clipped(t[c]), _clipped(u[c]), _clipped(v[c])
         z_sum[c] += np.int16(i + j + k + m)
-        z_sumsq[c] += np.uint32(i * i + j * j + k * k + m * m)
+        z_sumsq[c] += np.uint16(_sixteenths(i) + _sixteenths(j) + _sixteenths(k) + _sixteenths(m))
 
 
 @njit(cache=True, nogil=True)

@@ -18,12 +18,16 @@ BATCH = 4
 TALLY_FRAMES = 128
 """Frames that a tally holds."""
 
+_MOST_KEPT_BYTES = 64 << 20
+"""Of readings in memory."""
+
 _BAND_SITES = 1 << 19
 """Photosites whose sums are at hand at a time."""
 
 _NARROW = {
     "n": np.uint8,
     "z_sum": np.int16,
+    "z_sumsq": np.uint16,
     "hot_sum": np.int32,
     "offset_sum": np.int32,
     "light_sum": np.int32,
@@ -64,8 +68,8 @@ class Desk(Protocol):
     """Where sums are, and the readings of frames that are to be added together: in memory, or in files."""
 
     @property
-    def batch(self) -> int:
-        """So many frames are added together."""
+    def full(self) -> bool:
+        """Whether the frames whose readings are kept are to be added before more come."""
 
     def shelf(self, shape: tuple[int, int], types: Types) -> Shelf:
         """Make room for planes of so many rows and columns, of some types."""
@@ -80,7 +84,13 @@ class Desk(Protocol):
 class Memory:
     """Keeps sums and readings in memory."""
 
-    batch = BATCH
+    def __init__(self) -> None:
+        self._kept = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether they take much room."""
+        return self._kept >= _MOST_KEPT_BYTES
 
     def shelf(self, shape: tuple[int, int], types: Types) -> Shelf:
         """Return arrays of zeros."""
@@ -88,10 +98,12 @@ class Memory:
 
     def keep(self, readings: NDArray[Any]) -> Rows:
         """Return the readings."""
+        self._kept += readings.nbytes
         return readings
 
     def clear(self) -> None:
-        """Do nothing."""
+        """Let others come."""
+        self._kept = 0
 
 
 class _Arrays:

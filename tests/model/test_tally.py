@@ -44,7 +44,7 @@ def plainly(frames: list[tuple[ScoredPlane, Conditions]]) -> dict[str, np.ndarra
         for name, array in (("value", one.values), ("z", z)):
             number = np.where(valid, array.astype(object), 0)
             sums[f"{name}_sum"] += number
-            sums[f"{name}_sumsq"] += number**2
+            sums[f"{name}_sumsq"] += number**2 if name == "value" else (number**2 + 8) // 16
         scale = RENDERED_WEIGHTS if one.values.dtype == np.uint8 else RAW_WEIGHTS
         hot = regressor_weights(when.dose, scale)[one.noise_code]
         offset = regressor_weights(when.gain, scale)[one.noise_code]
