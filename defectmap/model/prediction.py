@@ -23,6 +23,9 @@ from defectmap.model.sensor import MosaicGeometry
 PLANES = ("mosaic", "luma", "blue", "red")
 """The planes of frames; sightings name them by their place here."""
 
+_FAINTLY_SEEN = "mosaic"
+"""How strongly a defect shows in a JPEG is not told by its strength: faint scores would date nothing."""
+
 SIGHTING = np.dtype(
     [("site", "<u4"), ("plane", "u1"), ("value", "<u2"), ("prediction", "<f4"), ("sigma", "<f4")]
 )
@@ -291,9 +294,10 @@ class PlaneScoring:
             sightings[field] = column
         sightings["sigma"] = code_sigma(noise_code.ravel()[found[:, 0].astype(np.int64)])
         sightings["site"] += np.uint32(first * width)
-        faint[:, 0] += first * width
         self._loud.append(sightings)
-        self._faint.append(faint)
+        if self._name == _FAINTLY_SEEN:
+            faint[:, 0] += first * width
+            self._faint.append(faint)
         tied = model.colours.shape == (2, 2)
         own = padded[first - low : past - low + 2 * pad]
         return ScoredPlane(own, pad, z, noise_code, light_code, tied)
@@ -304,8 +308,7 @@ class PlaneScoring:
 
     def faint(self) -> FaintSightings:
         """Return the sites of a mosaic that stand out faintly; of other planes none."""
-        # How strongly a defect shows in a JPEG is not told by its strength: faint scores would date nothing.
-        if self._name != "mosaic":
+        if self._name != _FAINTLY_SEEN:
             return FaintSightings.none()
         sites, scores = np.concatenate(self._faint).T
         return FaintSightings.chosen(sites, scores, self.shape[0] * self.shape[1])
