@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.detection.printing import print_rows
+from benchmarks.speed.peers import frame_by_frame
 from benchmarks.speed.timing import WAYS, timed, whole_program
 from defectmap.simulation import Habits, SimulatedCamera
 from defectmap.simulation.files import FileFormat, write_shoot
@@ -28,9 +30,14 @@ def print_speed(kind: FileFormat, megapixels: float, frames: int, few: int, work
         photos = sorted(Path(folder).glob(f"*.{SUFFIXES[kind]}"))
         whole_program(photos[:2], 1)  # compiles what is not compiled yet
         alone: dict[str, float] = {}
+        ways = dict(WAYS)
+        if kind == "nef" and (find_spec("cv2") or find_spec("skimage")):
+            ways["rawpy's search"] = frame_by_frame
         for number in workers:
             decoding = None
-            for name, way in WAYS.items():
+            for name, way in ways.items():
+                if way is frame_by_frame and number > 1:
+                    continue  # it has one process
                 first, _ = timed(way, photos[:few], number)
                 whole, mib = timed(way, photos, number)
                 each = (whole - first) / (frames - few)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -45,6 +46,20 @@ def merely_decoding(photos: Sequence[Path], workers: int) -> None:
     """Decode photos in so many processes."""
     for _ in _shared_out(decode_all, photos, workers):
         pass
+
+
+def frame_by_frame(photos: Sequence[Path], workers: int) -> None:
+    """Search raws for bad pixels as rawpy does.
+
+    Raises
+    ------
+    ImportError
+        If neither OpenCV nor scikit-image is here, of which it wants one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        from rawpy.enhance import find_bad_pixels  # noqa: PLC0415 - see above
+    find_bad_pixels([str(photo) for photo in photos])
 
 
 def classic(photos: Sequence[Path], workers: int) -> NDArray[np.int64]:
