@@ -1,7 +1,7 @@
 """How much more processes gain: seconds by their number, for few photos and for many.
 
-``python -m benchmarks.speed.processes FOLDER`` takes the photos of one camera in a folder, prints a table and,
-with ``--picture``, draws it.
+``python -m benchmarks.speed.processes FOLDER`` takes the photos of one camera in a folder, prints a table,
+and with ``--picture`` draws it.
 """
 
 from __future__ import annotations
