@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from defectmap.catalog import check
+from defectmap.catalog.checking import check
 from defectmap.catalog.records import StreamRecord
 from defectmap.catalog.store import open_catalog
 from defectmap.detect import detect
