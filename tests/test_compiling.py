@@ -39,7 +39,7 @@ def test_compiling_is_noticed_once():
     assert noticed == [True, False]
 
 
-def compiling(photos, newest, tick):
+def compiling(photos, newest, folder, tick):
     """Compile something instead of measuring."""
     numba.njit(lambda x: x)(1)
     tick()
